@@ -1,4 +1,4 @@
-"""The application: wires the screen to the terminal and the desk. It decides nothing."""
+"""EternalApp: wires the main screen to the terminal, the services and the settings."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 def _accepts_raw_paste(focused: Widget | None) -> bool:
-    """Tell whether the focus is in a line of Textual's own, which would show pasted control characters raw."""
+    """Tell whether the focused widget is a plain Input, which would show pasted control characters raw."""
     from textual.widgets import Input
 
     return isinstance(focused, Input) and not hasattr(focused, "on_paste")
@@ -60,7 +60,7 @@ def _load_command_provider() -> type[Provider]:
 
 
 class EternalApp(TerminalApp):
-    """The workbench on a terminal."""
+    """The app."""
 
     TITLE = "eternal-tui"
     CSS_PATH = "workbench.tcss"
@@ -105,7 +105,6 @@ class EternalApp(TerminalApp):
         self._apply_theme(services.settings)
 
     def get_default_screen(self) -> Screen[None]:
-        """Return the one screen."""
         screen = MainScreen(self.services, self.terminal)
         screen.tour_action_ids = list(TOUR_ACTION_IDS) if self._has_tour else []
         return screen
@@ -116,14 +115,14 @@ class EternalApp(TerminalApp):
         default_namespace: DOMNode | None = None,
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
-        """Take what is done off the tour."""
+        """Run an action, and leave it out of the tour of a demo."""
         main = self.screen_stack[0]
         if isinstance(main, MainScreen) and main.tour_action_ids and isinstance(action, str):
             main.leave_out_of_tour(action)
         return await super().run_action(action, default_namespace, namespaces)
 
     def on_mount(self) -> None:
-        """Take the person's keys, and the signals that end the app."""
+        """Watch config.toml, task errors, signals and suspension."""
         self.set_interval(config_watch.CONFIG_POLL_SECONDS, self._reload_config)
         self.call_after_refresh(self._notify_config_problems)
         loop = asyncio.get_running_loop()
@@ -133,14 +132,14 @@ class EternalApp(TerminalApp):
         self.app_resume_signal.subscribe(self, lambda _: self._resume())
 
     def action_command_palette(self) -> None:
-        """Open the palette, whatever screen is open."""
+        """Open the palette over any screen."""
         from eternal_tui.tui.terminal.widgets import PatientPalette
 
         if not isinstance(self.screen, PatientPalette):
             self.push_screen(PatientPalette(id="--command-palette"))
 
     async def action_quit(self) -> None:
-        """Leave as the list's own key does: Textual's would not ask while a request is being sent."""
+        """Quit as the list does, which asks while a request is being sent."""
         for screen in self.screen_stack:
             if isinstance(screen, MainScreen):
                 screen.action_leave()
@@ -148,13 +147,13 @@ class EternalApp(TerminalApp):
         self.exit()
 
     def action_help_quit(self) -> None:
-        """Say how to leave, to a hand that pressed ctrl+c."""
-        self.notify("ctrl+q leaves; what runs goes on at the service.", markup=False)
+        """Answer ctrl+c with the key that quits."""
+        self.notify("ctrl+q quits; jobs keep running at the service.", markup=False)
 
     async def on_event(self, event: Event) -> None:
-        """Let each key find the focus where the one before put it, and no line show what was pasted as it came."""
+        """Queue keys, so that each finds the focus as the one before left it; sanitize pastes into plain Inputs."""
         if isinstance(event, Key) and not event.is_forwarded:
-            # Whoever types is there, though the terminal said that the focus left: not every one says it is back.
+            # A key proves the focus: not every terminal reports that it is back.
             self.restore_focus()
             await self._key_queue.put(event)
         elif isinstance(event, Paste) and not event.is_forwarded and _accepts_raw_paste(self.focused):
@@ -170,13 +169,13 @@ class EternalApp(TerminalApp):
             return
 
     def _has_unmounted_widgets(self) -> bool:
-        """Tell whether a screen, or something on it, is not laid out yet."""
+        """Tell whether a widget of the screen is not mounted yet."""
         return bool(self.screen_stack) and any(
             not each.is_mounted for each in self.screen.walk_children(Widget, with_self=True)
         )
 
     def on_app_focus(self) -> None:
-        """Read the settings again when the person comes back, perhaps from an editor beside this terminal."""
+        """Read the settings again: they may have been edited in another window."""
         self.restore_focus()
         self._reload_config()
 
@@ -196,33 +195,32 @@ class EternalApp(TerminalApp):
             self.screen.refresh_keys()
 
     def _apply_theme(self, settings: Settings) -> None:
-        usual = self._configured_theme(settings)
-        chosen = self._theme_store.effective(usual)
-        self.theme = chosen if chosen in self.available_themes else usual
+        configured = self._configured_theme(settings)
+        chosen = self._theme_store.effective(configured)
+        self.theme = chosen if chosen in self.available_themes else configured
         self.set_class(self.theme == themes.MONO.name, "-mono")
-        # What Textual puts over everything under NO_COLOR draws the terminal's own colours black on black.
+        # Textual's filter for NO_COLOR draws ANSI colours black on black.
         replaced = (NoColor, AsciiFilter, *((Monochrome,) if self.native_ansi_color else ()))
         self.replace_filters(lambda each: isinstance(each, replaced), self._own_filters())
         self.set_keymap(config_watch.effective_keymap(settings))
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Style everything anew; before there is anything to style, only take the colours of the theme."""
+        """Restyle everything; before the first screen only set the theme's colours."""
         if self.screen_stack:
             super().refresh_css(animate)
         else:
             self.stylesheet.set_variables(self.get_css_variables())
 
     def _configured_theme(self, settings: Settings) -> str:
-        named = settings.theme
-        return named if named in self.available_themes else themes.default_for(self._environ)
+        return settings.theme if settings.theme in self.available_themes else themes.default_for(self._environ)
 
     def choose_theme(self, name: str) -> None:
-        """Wear a theme of the person's choice, now and at the next start."""
+        """Apply and save a theme."""
         try:
             self._theme_store.save(self._configured_theme(self.services.settings), name)
         except OSError as error:
-            told = format_safe("The theme could not be kept for the next start: {why}.", why=error.strerror or error)
-            self.notify(told, severity="warning", markup=False)
+            message = format_safe("Theme not saved: {reason}.", reason=error.strerror or error)
+            self.notify(message, severity="warning", markup=False)
         self._apply_theme(self.services.settings)
 
     def _own_filters(self) -> Iterable[LineFilter]:
@@ -238,14 +236,12 @@ class EternalApp(TerminalApp):
             self.notify(sentence, severity="warning", markup=False, timeout=10)
 
     def _report_task_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Note a defect of something that nobody waits for; the rest of the app goes on."""
+        """Log and show the exception of a task that nothing awaits; the app continues."""
         error = context.get("exception")
         _log.error(str(context.get("message")), exc_info=error)
         if error is not None and self.is_running:
-            told = format_safe(
-                "A defect was met: {kind}. The app goes on; the log says more.", kind=type(error).__name__
-            )
-            self.notify(told, severity="error", markup=False, timeout=10)
+            message = format_safe("Internal error: {kind}. The app continues; see the log.", kind=type(error).__name__)
+            self.notify(message, severity="error", markup=False, timeout=10)
 
     def _resume(self) -> None:
         self.services.instance.reacquire()
@@ -253,12 +249,11 @@ class EternalApp(TerminalApp):
         self.services.jobs.resume_after_suspend()
 
     async def on_unmount(self) -> None:
-        """Record and close everything before the process ends."""
         self._key_queue.stop()
         await self.graceful_shutdown.close()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Offer every action of the registry in the palette."""
+        """Offer every action in the palette."""
         from eternal_tui.tui.screens.palette import system_commands
 
         yield from system_commands(screen, self.services.settings, self.choose_theme)

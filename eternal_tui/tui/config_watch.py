@@ -13,11 +13,11 @@ from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui import themes
 
 CONFIG_POLL_SECONDS = 2.0
-"""Seconds between two looks at the file: one call of stat, cheap enough for an app at rest."""
+"""Interval of stat calls on the file."""
 
 
 def preference_errors(settings: Settings) -> list[SafeText]:
-    """Return a sentence for everything in theme and keys that cannot be meant."""
+    """Return a sentence for each invalid value in theme and keys."""
     found = []
     if settings.theme and settings.theme not in themes.theme_names():
         own = ", ".join(each.name for each in themes.THEMES)
@@ -32,7 +32,7 @@ def preference_errors(settings: Settings) -> list[SafeText]:
 
 
 def effective_keymap(settings: Settings) -> dict[str, str]:
-    """Return the person's own keys, without those that cannot be meant."""
+    """Return the valid keys of the settings."""
     if not settings.keys:
         return {}
     from eternal_tui.tui.input.keymap import valid_bindings
@@ -41,17 +41,17 @@ def effective_keymap(settings: Settings) -> dict[str, str]:
 
 
 class StoredTheme(msgspec.Struct, frozen=True):
-    """What is kept in themes.json: the theme chosen in the app, and the one it is worn instead of."""
+    """The content of theme.json: the theme chosen in the app, and the default it replaces."""
 
     usual: str = ""
     theme: str = ""
 
 
 class ThemeStore:
-    """Remembers the theme chosen in the app from one start to the next, without touching the person's config.toml.
+    """Saves the theme chosen in the app, apart from config.toml.
 
-    It holds as long as the settings and the terminal would give the same theme as when it was chosen: another one in
-    the file, or a terminal without colours, comes before it.
+    It applies while settings and terminal give the same default as when it was chosen: another theme in config.toml,
+    or a terminal without colours, takes precedence.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -59,17 +59,17 @@ class ThemeStore:
         self._stored = self._store.load() or StoredTheme()
 
     def effective(self, default_theme: str) -> str:
-        """Return the theme to wear where `default_theme` would be worn."""
+        """Return the theme that replaces `default_theme`."""
         return self._stored.theme if self._stored.usual == default_theme else default_theme
 
     def save(self, default_theme: str, theme: str) -> None:
-        """Remember that `theme` is to be worn instead of `default_theme`; raise OSError where it cannot be written."""
+        """Save that `theme` replaces `default_theme`; raises OSError."""
         self._stored = StoredTheme(default_theme, theme)
         self._store.save(self._stored)
 
 
 class ConfigWatcher:
-    """Tells when config.toml has changed since the last look."""
+    """Detects changes of config.toml."""
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._path = settings.config_path
@@ -84,7 +84,7 @@ class ConfigWatcher:
         return facts.st_mtime_ns, facts.st_size, facts.st_ino
 
     def read_if_changed(self) -> Settings | None:
-        """Return the settings as they are now, None where the file is as it was; raise SettingsError once a change."""
+        """Return the settings, None where the file is unchanged; raises SettingsError once for each change."""
         stamp = self._read_stamp()
         if stamp == self._last_stamp:
             return None
@@ -94,10 +94,10 @@ class ConfigWatcher:
 
 
 def rejection_message(error: SettingsError) -> SafeText:
-    """Return the sentence for a file that was changed into something that cannot be used."""
-    told = sanitize(str(error), limit=400)
+    """Return the sentence for a changed file that is invalid."""
+    message = sanitize(str(error), limit=400)
     return format_safe(
         "{error}{stop} The settings in force stay as they were.",
-        error=told,
-        stop=SafeText("" if told.endswith(".") else "."),
+        error=message,
+        stop=SafeText("" if message.endswith(".") else "."),
     )

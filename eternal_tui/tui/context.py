@@ -1,4 +1,4 @@
-"""What the app needs to know of the terminal it runs in."""
+"""TerminalContext: the properties of the terminal that screens and widgets need."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from eternal_tui.tui.terminal.glyphs import Glyphs
 
 
 class TerminalContext(msgspec.Struct, frozen=True):
-    """The terminal as found: signs and pictures it can show, whether it is remote, and how to write to it.
+    """Glyphs and graphics that the terminal can show, and how to write to it.
 
-    `refresh_seconds` and `clock_step_seconds` are seconds between two draws and between two steps of a running clock.
-    `write_sequence` puts a control sequence of our own on the terminal, between two frames. `frame_budget` is how fast
-    clips may play on this line, `frame_cache` holds what was decoded for any of the screens.
+    `refresh_seconds` and `clock_step_seconds` are the intervals of refreshes and of steps of running clocks.
+    `write_sequence` writes an escape sequence between two frames. `frame_budget` limits video playback, `frame_cache`
+    is shared by all screens.
     """
 
     environ: Mapping[str, str]

@@ -23,7 +23,7 @@ RefreshCallback = Callable[[frozenset[int], float], None]
 
 
 def is_remote(environ: Mapping[str, str]) -> bool:
-    """Tell whether the terminal is at the other end of an SSH line."""
+    """Tell whether the terminal is behind SSH."""
     return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
@@ -38,7 +38,7 @@ def clock_step_seconds_for(environ: Mapping[str, str]) -> float:
 
 
 def schedule_on_loop(delay: float, callback: Callable[[], None]) -> Cancel:
-    """Run `callback` once on the running event loop after `delay` seconds; the answer cancels it."""
+    """Call `callback` on the running event loop after `delay` seconds; return the function that cancels it."""
     return asyncio.get_running_loop().call_later(delay, callback).cancel
 
 
@@ -110,16 +110,12 @@ class RefreshTimer:
 BURST_DELAY_SECONDS = 0.15
 """Seconds between two moves below which a key counts as held: keys repeat every 30 to 50 ms."""
 
-
 SINGLE_DELAY_SECONDS = 0.04
-"""Seconds after a single move, in case a key is only just being held."""
+"""Delay after a single move, which may be the first of a held key."""
 
 
 class Debouncer:
-    """Calls `callback` SINGLE_DELAY_SECONDS after a single move.
-
-    Of several in a hurry it follows the last, by BURST_DELAY_SECONDS.
-    """
+    """Calls `callback` SINGLE_DELAY_SECONDS after a single move, BURST_DELAY_SECONDS after the last of several."""
 
     def __init__(
         self, callback: Callable[[], object], monotonic: Callable[[], float], schedule: Schedule = schedule_on_loop
@@ -132,18 +128,18 @@ class Debouncer:
 
     @property
     def is_pending(self) -> bool:
-        """Whether `callback` is still to come."""
+        """Whether a call of `callback` is due."""
         return self._cancel is not None
 
     def trigger(self) -> None:
-        """Note a move."""
+        """Record a move."""
         now = self._monotonic()
-        hurried, self._last_trigger = now - self._last_trigger < BURST_DELAY_SECONDS, now
+        is_burst, self._last_trigger = now - self._last_trigger < BURST_DELAY_SECONDS, now
         self.stop()
-        self._cancel = self._schedule(BURST_DELAY_SECONDS if hurried else SINGLE_DELAY_SECONDS, self._fire)
+        self._cancel = self._schedule(BURST_DELAY_SECONDS if is_burst else SINGLE_DELAY_SECONDS, self._fire)
 
     def stop(self) -> None:
-        """Forget what was to come."""
+        """Cancel the call that is due, if any."""
         if self._cancel is not None:
             self._cancel()
         self._cancel = None

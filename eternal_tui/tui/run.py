@@ -1,4 +1,4 @@
-"""Starts the app on this terminal, and says in a sentence why where it cannot."""
+"""Builds and runs the app on this terminal."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def run(
     settings: Settings, environ: Mapping[str, str], *, demo: bool, ephemeral: bool, has_samples: bool = False
 ) -> int:
-    """Run the app until it is left and return the exit code. With `has_samples` a demo starts with sample jobs.
+    """Run the app and return the exit code. With `has_samples` a demo starts with sample jobs.
 
-    Raises HistoryError where the data folder is unusable, and the defect, whatever it was, that ended the app.
+    Raises HistoryError where the data folder is unusable, and the exception that ended the app.
     """
-    # Until the first frame stands, everything that is made is kept: looking for garbage finds none.
+    # There is no garbage before the first frame.
     gc.disable()
     app = _build_app(settings, environ, demo=demo, ephemeral=ephemeral, has_samples=has_samples)
     from eternal_tui.tui import config_watch
@@ -32,7 +32,7 @@ def run(
         sys.stderr.write(f"eternal-tui: {sentence}\n")
     app.run()
     if app.exit_message:
-        # The terminal may be what ended the app.
+        # The terminal may have hung up.
         with suppress(OSError):
             sys.stderr.write(f"{app.exit_message}\n")
             sys.stderr.flush()
@@ -51,33 +51,33 @@ def _build_app(
 
     guard = TerminalGuard(sys.stdout.fileno())
     guard.note("modes")
-    service = _launch_demo(environ, None if ephemeral else settings.data_dir, has_samples=has_samples) if demo else None
+    sandbox = _launch_demo(environ, None if ephemeral else settings.data_dir, has_samples=has_samples) if demo else None
     try:
-        # The terminal is asked first: it answers while the rest is imported.
+        # The terminal replies while the rest is imported.
         with (
             probing(environ=environ, cache=_probe_cache_path(environ))
             if settings.images in ("auto", "sixel", "iterm2", "symbols")
-            else nullcontext(TerminalInfo) as facts
+            else nullcontext(TerminalInfo) as read_info
         ):
             from eternal_tui.services import Services
             from eternal_tui.tui.app import EternalApp
             from eternal_tui.tui.graphics.select import select_backend
 
-            bench = Services(settings, environ, demo=service, ephemeral=ephemeral)
+            services = Services(settings, environ, demo=sandbox, ephemeral=ephemeral)
             has_tour = False
             if has_samples and demo:
                 from eternal_tui.tui.demo import seed_demo
 
-                has_tour = seed_demo(bench)
-            bench.jobs.sync.load_newest()
-            terminal = facts()
+                has_tour = seed_demo(services)
+            services.jobs.sync.load_newest()
+            terminal = read_info()
             choice = select_backend(settings.images, terminal, environ)
     except BaseException:
-        if service is not None:
-            service.close()
+        if sandbox is not None:
+            sandbox.close()
         raise
     return EternalApp(
-        bench,
+        services,
         choice.graphics,
         choice.reason,
         environ,
@@ -100,9 +100,9 @@ def _launch_demo(environ: Mapping[str, str], state_dir: Path | None, *, has_samp
 
 
 def _probe_cache_path(environ: Mapping[str, str]) -> Path | None:
-    told = environ.get("XDG_CACHE_HOME", "").strip()
-    # One that is relative means nothing: it would be another folder in each where the app is started.
+    configured = environ.get("XDG_CACHE_HOME", "").strip()
+    # The XDG specification ignores relative paths.
     with suppress(SettingsError):
-        base = Path(told) if told.startswith("/") else home_dir(environ) / ".cache"
+        base = Path(configured) if configured.startswith("/") else home_dir(environ) / ".cache"
         return base / "eternal-tui" / "terminals.json"
     return None

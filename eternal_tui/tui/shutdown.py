@@ -1,7 +1,6 @@
-"""Going away: by key, by signal or because the terminal is gone, within two seconds and with nothing lost.
+"""Shutdown by key, signal or hang-up, within two seconds.
 
-Everything that must survive is on disk before the screen shows it, so a departure never has to finish anything:
-what is not done in time is left to the next start.
+Everything that must survive is on disk before it is shown, so what is not done in time is left to the next start.
 """
 
 from __future__ import annotations
@@ -20,23 +19,19 @@ _log = logging.getLogger(__name__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 SHUTDOWN_DEADLINE_SECONDS = 1.4
-"""Seconds from a signal to the end of the process, whatever hangs.
-
-Well inside the two that are promised: on a busy machine the signal itself, and this end, come late.
-"""
+"""Seconds from a signal to the end of the process: on a busy machine both come late, and two seconds are promised."""
 
 GRACE_SECONDS = 0.3
-"""Seconds of them in which a paid request under way may still be answered, and the demo's service may end."""
+"""Seconds of these for the response to a paid request, and for the demo's service to end."""
 
 HANGUP_CHECK_SECONDS = 1.0
-"""Seconds between looks whether the terminal is still there, for a hang-up that sends no signal."""
+"""Interval of checks for a hang-up that sends no signal."""
 
 
 class GracefulShutdown:
-    """Ends the app. `exit_app` makes the app end in order; a guard ends the process where that does not happen.
+    """Ends the app by `exit_app`, and the process where that takes too long.
 
-    The guard gives the terminal back by `release_terminal`, from a thread of its own, and takes the demo's service
-    with it.
+    Then a thread restores the terminal by `release_terminal` and ends the demo's service.
     """
 
     def __init__(
@@ -51,12 +46,12 @@ class GracefulShutdown:
         self.signal_number: int | None = None
 
     def install(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Leave on signals, even on a SIGHUP that was ignored by whoever started us, and on hang-up."""
+        """Handle signals, even a SIGHUP that the parent process ignored, and hang-ups."""
         self._remove_signal_handlers = on_signals(STOP_SIGNALS, lambda number: self._on_signal(loop, number))
         self._check_hangup(loop)
 
     async def close(self) -> None:
-        """Close the workbench once."""
+        """Close the services once."""
         if self._closed:
             return
         self._closed = True
@@ -78,7 +73,7 @@ class GracefulShutdown:
         loop.call_soon_threadsafe(self._request_exit, number)
 
     def _request_exit(self, number: int) -> None:
-        _log.warning("told to leave", extra={"signal": number})
+        _log.warning("signal", extra={"signal": number})
         self._exit_app()
 
     def _release_resources(self) -> None:

@@ -1,4 +1,4 @@
-"""Base of the app: what is changed of Textual by its private names, for crashes, notifications, focus and filters."""
+"""Base of the app: crashes, notifications, focus, filters and memory, by private names of Textual."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def limit_freed_memory() -> None:
 
 
 class TerminalApp(FlowControlledApp):
-    """An app that keeps the defect which ended it in `internal_error`, and shows one notification at a time."""
+    """App that stores the exception which ended it in `internal_error`, and shows one notification at a time."""
 
     internal_error: Exception | None = None
 
@@ -38,11 +38,11 @@ class TerminalApp(FlowControlledApp):
         limit_freed_memory()
 
     def report_internal_error(self, error: Exception) -> None:
-        """End the app with this defect."""
+        """End the app with this exception."""
         self._handle_exception(error)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Keep a defect for whoever started the app: it tells it in a sentence, and writes the report."""
+        """Store the exception; the caller of the app writes the report."""
         from textual.worker import WorkerFailed
 
         cause = error.error if isinstance(error, WorkerFailed) else error
@@ -51,11 +51,11 @@ class TerminalApp(FlowControlledApp):
         super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
-        """Leave without Textual's own report: it shows the variables of every frame, and keys are among them."""
+        """Exit without Textual's report, which shows the variables of every frame, API keys among them."""
         self._close_messages_no_wait()
 
     def panic(self, *renderables: object) -> None:  # noqa: ARG002
-        """Leave; what it would show is told by whoever started the app."""
+        """Exit; the caller of the app prints the error."""
         self._close_messages_no_wait()
 
     def on_notify(self, event: Notify) -> None:
@@ -76,7 +76,7 @@ class TerminalApp(FlowControlledApp):
         return super().pop_screen()
 
     def _remove_empty_toast_holders(self) -> None:
-        """Remove the notifications that are over with what holds them: Textual leaves that for good, empty."""
+        """Remove holders without a notification, which Textual leaves on the screen."""
         for screen in self.screen_stack:
             for holder in screen.query("ToastHolder"):
                 shown = [
@@ -86,7 +86,7 @@ class TerminalApp(FlowControlledApp):
                     holder.remove()
 
     def restore_focus(self) -> None:
-        """Put the focus back where it was when the terminal lost it, or where it belongs on a screen begun since."""
+        """Restore the focus after the terminal had lost it."""
         if self.app_focus:
             return
         self.app_focus = True
@@ -94,5 +94,5 @@ class TerminalApp(FlowControlledApp):
             self.screen._update_auto_focus()
 
     def replace_filters(self, is_replaced: Callable[[LineFilter], bool], filters: Iterable[LineFilter]) -> None:
-        """Put `filters` behind those of Textual's that are not replaced."""
+        """Replace filters by `filters`, which go last."""
         self._filters = [*(each for each in self._filters if not is_replaced(each)), *filters]

@@ -1,4 +1,4 @@
-"""The clipboard of the machine itself, through the program the system has for it; used only where that is one's own."""
+"""Clipboard of this machine through the system's program; used without SSH only."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from eternal_tui.config.credentials import environ_without_keys
 
 COPY_TIMEOUT_SECONDS = 2.0
-"""How long the clipboard's program may take: it only has to read what it is given."""
+"""Timeout of the clipboard program."""
 
 MAX_CLIPBOARD_BYTES = 4_000_000
-"""Bytes given to the clipboard's program: far above any prompt, far below what would stall a desktop."""
+"""Most bytes given to the clipboard program: far more than any prompt."""
 
 
 def clipboard_command(environ: Mapping[str, str], platform: str = sys.platform) -> Sequence[str] | None:
-    """Return the program and arguments that put standard input on the clipboard, None where there is none."""
+    """Return the command that copies standard input, None where there is none."""
     candidates: list[tuple[bool, Sequence[str]]] = [
         (platform == "darwin", ("pbcopy",)),
         (bool(environ.get("WAYLAND_DISPLAY")), ("wl-copy",)),
@@ -30,10 +30,9 @@ def clipboard_command(environ: Mapping[str, str], platform: str = sys.platform) 
 
 
 async def copy(text: str, command: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Put the text on the clipboard; tell whether the program took it.
+    """Copy the text; tell whether the program succeeded.
 
-    wl-copy and xclip leave a process behind that serves the clipboard, so their output goes nowhere: a pipe would
-    stay open for as long as the text is there to be pasted.
+    wl-copy and xclip leave a process that serves the clipboard and would keep a pipe for their output open.
     """
     data = text.encode("utf-8", "replace")
     if len(data) > MAX_CLIPBOARD_BYTES:

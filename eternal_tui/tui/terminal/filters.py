@@ -1,4 +1,4 @@
-"""The last filter before a terminal without UTF-8: every line leaves in ASCII, each cell where it was."""
+"""Line filters: ASCII for terminals without UTF-8, and shades for pictures without colours."""
 
 from __future__ import annotations
 
@@ -43,35 +43,33 @@ _ASCII_REPLACEMENTS = {
 
 @lru_cache(4_096)
 def to_ascii(text: str) -> str:
-    """Return the text in ASCII, in as many cells: a sign of ours as its likeness, anything else as question marks."""
+    """Return the text in ASCII, in as many cells: our glyphs by similar ones, everything else as question marks."""
     if text.isascii():
         return text
     return "".join(sign if sign.isascii() else _ASCII_REPLACEMENTS.get(sign, "?" * cell_len(sign)) for sign in text)
 
 
 class AsciiFilter(LineFilter):
-    """Replaces what is not ASCII in every line that is drawn, whichever widget drew it."""
+    """Replaces what is not ASCII in every line."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:  # noqa: ARG002 - the base's signature
-        """Return the segments in ASCII."""
         return [Segment(to_ascii(text), style, control) for text, style, control in segments]
 
 
 SHADES = " ░▒▓█"
-"""From dark to light, as on a dark ground."""
+"""From dark to light on a dark background."""
 
 
 def shade_character(red: int, green: int, blue: int) -> str:
-    """Return the sign as light as a colour of three times 0 to 255; the weights are those of ITU-R BT.601."""
+    """Return the shade of a colour, channels 0 to 255, by the weights of ITU-R BT.601."""
     light = (299 * red + 587 * green + 114 * blue) // 1000
     return SHADES[light * len(SHADES) // 256]
 
 
 class GreyscaleFilter(NoColor):
-    """Takes the colours away, and draws the cells of pictures as shades, whichever widget drew them."""
+    """Removes colours, and draws the cells of pictures as shades."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        """Return the segments without colours, with a shade in each cell of a picture."""
         shaded = [
             _shade_segment(segment) if isinstance(segment.style, PixelPairStyle) else segment for segment in segments
         ]

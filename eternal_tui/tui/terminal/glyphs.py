@@ -1,4 +1,4 @@
-"""The signs the screen is drawn with: one set for UTF-8 terminals, one in plain ASCII for all others."""
+"""Glyphs: one set for UTF-8 terminals, one in ASCII for all others."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _UTF8_PATTERN = r"(?i)utf-?8"
 
 
 class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
-    """One set of signs; every state sign, bar part and gutter sign is exactly one cell wide.
+    """One set; each glyph is one cell wide.
 
-    `levels` are eight steps of a column, from an eighth of a row to a whole one. Frames are their corners from the
-    top left clockwise, then the horizontal and the vertical line.
+    `levels` are eight heights of a bar, from an eighth of a row to a whole one. Frames are the corners clockwise
+    from the top left, then the horizontal and the vertical line.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     bold_frame: str
 
     def to_drawable(self, safe_text: str) -> str:
-        """Return already gated text in characters this set's terminal can draw."""
+        """Return sanitized text in characters that the terminal can draw."""
         return safe_text if self is not ASCII else safe_text.encode("ascii", "replace").decode("ascii")
 
 
@@ -118,10 +118,9 @@ ASCII = Glyphs(
 
 
 def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
-    """Return the set that the locale named in `environ` can draw; the first of LC_ALL, LC_CTYPE and LANG decides.
+    """Return the set for the locale of `environ`: the first of LC_ALL, LC_CTYPE and LANG decides.
 
-    An environment that names none, as in a container or a cron job, tells nothing of the terminal: every one in use
-    draws UTF-8.
+    Without any of them, as in a container, the terminal is taken to draw UTF-8.
     """
     if (
         not environ.get("LC_ALL")
@@ -134,4 +133,4 @@ def glyphs_for(environ: Mapping[str, str]) -> Glyphs:
 
 
 _COERCED_LC_CTYPES = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
-"""What Python itself puts into LC_CTYPE where LANG is C (PEP 538): its own wish, and no word of the terminal."""
+"""Values that Python puts into LC_CTYPE where LANG is C (PEP 538), which say nothing of the terminal."""

@@ -85,10 +85,9 @@ def _is_text(code: int) -> bool:
 
 
 class InputParser:
-    """Turns bytes into messages for the app. `now` is seconds on any steady clock.
+    """Turns bytes into messages. `now` is seconds on any monotonic clock.
 
-    `tick` is to be called when `timeout` seconds have gone without a byte. `remote` says that there is a network
-    between the terminal and this process.
+    Call `tick` after `timeout` seconds without a byte. `remote`: there is a network before the terminal.
     """
 
     def __init__(self, *, remote: bool = False) -> None:
@@ -106,11 +105,11 @@ class InputParser:
 
     @property
     def escape_seconds(self) -> float:
-        """Wait behind a lone ESC. It grows with the gaps seen; where Esc comes as a report ESC is never a key."""
+        """Wait behind a lone ESC in seconds. Grows with the gaps seen; where Esc is reported ESC is never a key."""
         return MAX_ESCAPE_SECONDS if self._reports_escape else self._escape_seconds
 
     def note_delay(self, seconds: float) -> None:
-        """Wait longer for what follows ESC: the network holds bytes up for so long."""
+        """Wait longer behind ESC: the network delays bytes by `seconds`."""
         self._escape_seconds = min(MAX_ESCAPE_SECONDS, max(self._escape_seconds, seconds * 1.5 + 0.05))
 
     def timeout(self, now: float) -> float | None:
@@ -132,7 +131,7 @@ class InputParser:
         return self._pending[1:2] != "" and self._pending[1] in _STRING_INTRODUCERS
 
     def tick(self, now: float) -> Iterator[Message]:
-        """Give up what was waited for too long, and yield what it was: the Esc key, or what there is of a paste."""
+        """Yield what timed out: the Esc key, bytes held back, or an unfinished paste."""
         if (left := self.timeout(now)) is None or left > 0:
             return
         if self._paste is not None:

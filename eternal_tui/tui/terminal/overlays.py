@@ -1,4 +1,4 @@
-"""Pixels laid over cells, for terminals whose pictures are not part of the text, and laid again after it is written.
+"""Images drawn over cells, for terminals whose images are not part of the text, and again after text is written.
 
 A sixel or iTerm2 picture is drawn where the cursor was, and is gone wherever a cell under it is written. So the cells
 show the same picture in symbols, and its pixels are put over them once the screen has come to rest. Where that is not
