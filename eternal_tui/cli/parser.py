@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import takewhile
 from typing import Any, NamedTuple, NoReturn
 
 from eternal_tui import __version__
@@ -114,7 +115,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError instead of ending the process."""
+        if message.startswith("unrecognized arguments: "):
+            self.reject_option(message.split()[2])
         raise UsageError(f"{message.removeprefix('argument ')}. Try: {self.prog} --help")
+
+    def reject_option(self, option: str) -> NoReturn:
+        """Raise UsageError with the closest option."""
+        close = get_close_matches(option.partition("=")[0], self._option_string_actions, n=1)
+        hint = f"Did you mean {close[0]}?" if close else f"See {self.prog} --help."
+        raise UsageError(f"Unknown option {option}. {hint}")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help; the base class ignores a full disk."""
@@ -178,9 +187,7 @@ class CommandParser(Parser):
         self.add_arguments()
         parsed, rest = super().parse_known_args(args, namespace)
         if (unknown := next((each for each in rest if each.startswith("-")), None)) is not None:
-            close = get_close_matches(unknown.partition("=")[0], self._option_string_actions, n=1)
-            hint = f"Did you mean {close[0]}?" if close else f"See {self.prog} --help."
-            raise UsageError(f"Unknown option {unknown}. {hint}")
+            self.reject_option(unknown)
         last = next((action for action in reversed(self._actions) if not action.option_strings), None)
         if rest and (last is None or last.nargs not in ("*", "+")):
             self.error(f"unexpected argument {rest[0]}")
@@ -245,7 +252,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the parsed arguments; raise UsageError, or SystemExit after help and version."""
     if any("\x00" in argument for argument in arguments):
         raise UsageError("An argument contains a NUL character.")
-    parsed = build_parser()[0].parse_args(arguments)
+    parser, _ = build_parser()
+    # argparse would take the value of an unknown option for the command.
+    for argument in takewhile(lambda each: each.startswith("--") and each != "--", arguments):
+        if argument.partition("=")[0] not in parser._option_string_actions:
+            parser.reject_option(argument)
+    parsed = parser.parse_args(arguments)
     for name, value in vars(parsed).items():
         if name not in _PATH_DESTS and isinstance(value, str | list):
             setattr(parsed, name, _decode(value) if isinstance(value, str) else [_decode(each) for each in value])

@@ -16,6 +16,8 @@ IMAGE = ("generate", "--character", "6870", "--prompt", "a")
 CASES = [
     *(((command, "--bogus"), "Unknown option --bogus. See eternal-tui") for command in ("jobs", "watch", "config")),
     (("generate", "--promt", "a"), "Did you mean --prompt?"),
+    (("--date-dir", "x", "jobs"), "Unknown option --date-dir. Did you mean --data-dir?"),
+    (("login", "--file"), "Standard input contains no API key."),
     (("stats", "extra"), "unexpected argument extra. Try: eternal-tui stats --help"),
     (("note", "1", "a", "b"), "unexpected argument b"),
     (("show",), "the following arguments are required: JOB"),

@@ -76,7 +76,9 @@ def _read_key(context: Context) -> Secret:
 
     stdin = context.output.stdin
     if not is_terminal(stdin):
-        return parse_key(stdin.readline(MAX_KEY_LINE_CHARS), "standard input")
+        if not (line := stdin.readline(MAX_KEY_LINE_CHARS).strip()):
+            raise UsageError("Standard input contains no API key. Nothing was stored.")
+        return parse_key(line, "standard input")
     with warnings.catch_warnings():
         # It warns where it cannot hide the input, and goes on.
         warnings.simplefilter("error", getpass.GetPassWarning)
