@@ -97,6 +97,7 @@ async def _status(context: Context, services: Services) -> int:
                 "unowned": len(queue.unowned()),
                 "cost": summary.cost if summary.count else 0.0,
                 "seconds": round(summary.seconds, 1),
+                "pause_seconds": round(summary.pause_seconds, 1),
                 "jobs": [job.id for job in queue.entries()],
             }
         )

@@ -242,7 +242,7 @@ class RequestQueue:
             reason=state.reason,
             cost=self._billing.reserved_cost(),
             seconds=self._seconds_to_finish(),
-            pause_seconds=self.pause_seconds if self._has_own else 0.0,
+            pause_seconds=self.pause_seconds if self._entries else 0.0,
         )
 
     def is_blocked(self) -> bool:
