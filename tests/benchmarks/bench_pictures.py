@@ -25,6 +25,7 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 
+from eternal_tui.media.decode.frame import Canvas
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.media.decode.video import VideoReader, poster
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
@@ -114,7 +115,7 @@ def cells(path: Path, graphics: HalfBlocks | None = None) -> int:
     graphics = graphics or HalfBlocks(truecolor=True)
     # Rows of the picture drawn before would be taken as they are: this is about one not seen yet.
     graphics.clear_row_cache()
-    drawing = graphics.render(image_frame(path, 80, 40))
+    drawing = graphics.render(image_frame(path, Canvas(80, 40)))
     console = Console(color_system="truecolor")
     return len("".join(strip.render(console) for strip in drawing.strips))
 
@@ -131,7 +132,7 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
 
         warm = HalfBlocks(truecolor=True)
         cells(path, warm)
-        found[f"{kind} to frame ms"] = milliseconds(partial(image_frame, path, 80, 40), runs)
+        found[f"{kind} to frame ms"] = milliseconds(partial(image_frame, path, Canvas(80, 40)), runs)
         found[f"{kind} to cells, cold styles ms"] = milliseconds(partial(cells, path), runs)
         found[f"{kind} to cells, warm styles ms"] = milliseconds(partial(cells, path, warm), runs)
         found[f"{kind} bytes, 8 bits"] = cells(path, HalfBlocks(8))
@@ -146,11 +147,11 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
         if (peer := textual_image(path, runs)) is not None:
             found[f"{kind} textual-image, import not counted ms"] = peer
         sixel = Sixel(HalfBlocks(), (10, 20))
-        large = image_frame(path, 40, 20, cell_size=sixel.cell_size)
+        large = image_frame(path, Canvas(40, 20, sixel.cell_size))
         found[f"{kind} to 40x20 cells of sixels ms"] = milliseconds(partial(sixel.render, large), runs)
         found[f"{kind} sixel bytes"] = len(sixel.render(large).overlay)
         kitty = KittyPlaceholders((10, 20))
-        frame = image_frame(path, 80, 40, cell_size=kitty.cell_size)
+        frame = image_frame(path, Canvas(80, 40, kitty.cell_size))
         found[f"{kind} to kitty ms"] = milliseconds(partial(kitty.render, frame), runs)
         found[f"{kind} kitty bytes"] = len(kitty.render(frame).transmit)
     return found
@@ -195,12 +196,12 @@ def clips(folder: Path, runs: int, seconds: float) -> dict[str, float]:
     clip = write_scene_video(folder / "clip.mp4")
 
     def decode() -> None:
-        with VideoReader(clip, 60, 30) as reader:
+        with VideoReader(clip, Canvas(60, 30)) as reader:
             last = False
             while not last:
                 last = reader.step(1).is_last
 
-    found = {"poster ms": milliseconds(lambda: poster(clip, 60, 30), runs)}
+    found = {"poster ms": milliseconds(lambda: poster(clip, Canvas(60, 30)), runs)}
     found["decode and scale frames/s"] = 96 / (milliseconds(decode, 3) / 1000)
     for rate, bits, size in ((24.0, 8, (60, 30)), (24.0, 8, (80, 40)), (12.0, 8, (60, 30)), (4.0, 5, (60, 30))):
         found |= play(clip, rate, bits, seconds, folder, size)

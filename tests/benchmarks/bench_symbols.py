@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 from rich.color import ColorSystem
 
-from eternal_tui.media.decode.frame import fit_size
+from eternal_tui.media.decode.frame import Canvas, fit_size
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.tui.graphics.base import Drawing
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
@@ -127,7 +127,7 @@ def score(text: str, columns: int, rows: int, wanted: Image.Image) -> tuple[floa
 def draw(path: Path, graphics: HalfBlocks | Symbols, columns: int, rows: int) -> tuple[str, float]:
     """Return an image as text, and the milliseconds that decoding and drawing it took."""
     began = time.perf_counter()
-    drawing = graphics.render(image_frame(path, columns, rows, cell_size=graphics.cell_size))
+    drawing = graphics.render(image_frame(path, Canvas(columns, rows, graphics.cell_size)))
     text = as_text(drawing)
     return text, (time.perf_counter() - began) * 1000
 

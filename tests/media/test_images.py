@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from eternal_tui.media.decode.frame import Frame, fit_size
+from eternal_tui.media.decode.frame import Canvas, Frame, fit_size
 from eternal_tui.media.decode.images import FrameCache, image_frame
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
@@ -49,7 +49,7 @@ def test_scaling_is_pillow_s_own_box(tmp_path: Path, kind: str) -> None:
     path.write_bytes(encode_image(make_image(160, 160), kind))
     with Image.open(path) as opened:
         expected = opened.convert("RGB").resize((40, 40), Image.Resampling.BOX)
-    assert image_frame(path, 40, 20) == Frame(40, 40, expected.tobytes())
+    assert image_frame(path, Canvas(40, 20)) == Frame(40, 40, expected.tobytes())
 
 
 def test_a_jpeg_scaled_while_decoding_looks_the_same(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_jpeg_scaled_while_decoding_looks_the_same(tmp_path: Path) -> None:
     path.write_bytes(encode_image(make_image(640, 640), "JPEG", quality=95))
     with Image.open(path) as opened:
         exact = opened.resize((80, 80), Image.Resampling.BOX).tobytes()
-    got = image_frame(path, 80, 40).rgb
+    got = image_frame(path, Canvas(80, 40)).rgb
     assert max(abs(one - other) for one, other in zip(got, exact, strict=True)) <= 24
     assert sum(abs(one - other) for one, other in zip(got, exact, strict=True)) / len(got) < 2
 
@@ -70,7 +70,7 @@ def test_pictures_stand_upright(tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     path.write_bytes(encode_image(make_image(96, 64), "JPEG", exif=exif, quality=95, subsampling=0))
-    frame = image_frame(path, 24, 12)
+    frame = image_frame(path, Canvas(24, 12))
     assert (frame.width > frame.height) == (orientation < 5)
     places = {1: (0, 0), 2: (1, 0), 3: (1, 1), 4: (0, 1), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
     reddest = max(((right, bottom) for right in (0, 1) for bottom in (0, 1)), key=lambda at: _redness(frame, *at))
@@ -85,15 +85,15 @@ def _redness(frame: Frame, right: int, bottom: int) -> int:
 def test_unreadable_exif_spoils_no_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encode_image(make_image(), "JPEG", exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff"))
-    assert image_frame(path, 8, 4).width == 8
+    assert image_frame(path, Canvas(8, 4)).width == 8
 
 
 def test_transparency_lies_over_the_given_ground(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_image(Image.new("RGBA", (16, 16), (255, 255, 255, 0)), "PNG"))
-    assert set(pixels(image_frame(path, 4, 2, background=(10, 20, 30)))) == {(10, 20, 30)}
+    assert set(pixels(image_frame(path, Canvas(4, 2), background=(10, 20, 30)))) == {(10, 20, 30)}
     path.write_bytes(encode_image(Image.new("RGBA", (16, 16), (255, 255, 255, 255)), "PNG"))
-    assert set(pixels(image_frame(path, 4, 2, background=(10, 20, 30)))) == {(255, 255, 255)}
+    assert set(pixels(image_frame(path, Canvas(4, 2), background=(10, 20, 30)))) == {(255, 255, 255)}
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "CMYK", "I;16", "RGB", "RGBA"])
@@ -105,7 +105,7 @@ def test_every_mode_becomes_colours(tmp_path: Path, mode: str) -> None:
     path.write_bytes(
         encode_image(image, "JPEG" if mode == "CMYK" else "PNG", **({"quality": 95} if mode == "CMYK" else {}))
     )
-    (colour,) = set(pixels(image_frame(path, 4, 2)))
+    (colour,) = set(pixels(image_frame(path, Canvas(4, 2))))
     assert all(abs(channel - (255 if mode == "1" else 128)) <= 3 for channel in colour)
 
 
@@ -113,23 +113,23 @@ def test_pixels_beyond_the_cap_are_an_error_and_never_a_warning(tmp_path: Path) 
     path = tmp_path / "a.png"
     path.write_bytes(encode_image(Image.new("1", (300, 300)), "PNG"))
     with pytest.raises(UnsupportedFile, match="300 × 300"):
-        image_frame(path, 4, 2, limits=DecodeLimits(image_pixels=89_999))
-    assert image_frame(path, 4, 2, limits=DecodeLimits(image_pixels=90_000)).width == 4
+        image_frame(path, Canvas(4, 2), limits=DecodeLimits(image_pixels=89_999))
+    assert image_frame(path, Canvas(4, 2), limits=DecodeLimits(image_pixels=90_000)).width == 4
 
 
 def test_frames_are_kept_by_version_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(encode_image(Image.new("RGB", (16, 16), "red"), "PNG"))
     cache = FrameCache()
-    first = cache.load_image(path, 8, 4)
-    assert cache.load_image(path, 8, 4) is first
-    assert cache.load_image(path, 6, 4) is not first
+    first = cache.load_image(path, Canvas(8, 4))
+    assert cache.load_image(path, Canvas(8, 4)) is first
+    assert cache.load_image(path, Canvas(6, 4)) is not first
     path.write_bytes(encode_image(Image.new("RGB", (16, 16), "blue"), "PNG"))
     os.utime(path, ns=(1, 1))
-    assert pixels(cache.load_image(path, 8, 4))[0] == (0, 0, 255)
+    assert pixels(cache.load_image(path, Canvas(8, 4)))[0] == (0, 0, 255)
     path.unlink()
     with pytest.raises(BrokenFile, match="no longer there"):
-        cache.load_image(path, 8, 4)
+        cache.load_image(path, Canvas(8, 4))
 
 
 def test_the_cache_stays_within_its_bytes() -> None:

@@ -12,6 +12,7 @@ import av
 import pytest
 from PIL import Image, ImageOps
 
+from eternal_tui.media.decode.frame import Canvas
 from eternal_tui.media.decode.images import image_frame, is_animated
 from eternal_tui.media.decode.validate import check_decodes, check_magic
 from eternal_tui.media.decode.video import VideoReader
@@ -84,7 +85,7 @@ def test_every_frame_of_a_variant_is_found_forwards_backwards_and_by_its_time(
     wanted = decoded_frames(path)
     assert (facts.width, facts.height, facts.note, facts.has_sound) == (96, 64, "", sound > 0)
     assert facts.seconds == pytest.approx(len(wanted) / float(rate), abs=1.1 / float(rate))
-    with VideoReader(path, 48, 32, cell_size=(1, 1)) as reader:
+    with VideoReader(path, Canvas(48, 32, (1, 1))) as reader:
         reader.scan()
         found = [reader.frame_at(0.0)]
         while not found[-1].is_last:
@@ -154,7 +155,7 @@ def test_every_variant_of_an_image_is_drawn_as_pillow_has_it(
         plain = upright.convert("RGBA").convert("RGB") if mode in ("LA", "RGBA") else upright.convert("RGB")
     assert (facts.width, facts.height, facts.note, facts.seconds) == (*upright.size, "", 0.0)
     assert not is_animated(path, DecodeLimits())
-    frame = image_frame(path, 90, 90, cell_size=(1, 1))
+    frame = image_frame(path, Canvas(90, 90, (1, 1)))
     wanted = plain.resize((frame.width, frame.height), Image.Resampling.BOX)
     # Of black and white pixels alone a pixel more or less in the mean is seen at once.
     assert mean_difference(as_image(frame), wanted) <= (8 if mode == "1" else 2.5)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
-from eternal_tui.media.decode.frame import Viewport, visible_crop
+from eternal_tui.media.decode.frame import Canvas, Viewport, visible_crop
 from eternal_tui.media.decode.video import AsyncVideo, TimedFrame, VideoReader, clip_facts, poster
 from eternal_tui.media.errors import BrokenFile
 from tests.media.files import make_image, rotate_video, write_scene_video, write_video
@@ -35,7 +35,7 @@ def test_facts(tmp_path: Path, sound: bool) -> None:
 
 
 def test_the_poster_is_the_first_frame(clip_path: Path) -> None:
-    frame = poster(clip_path, 30, 20)
+    frame = poster(clip_path, Canvas(30, 20))
     assert (frame.width, frame.height, len(frame.rgb)) == (30, 20, 30 * 20 * 3)
     assert max(frame.rgb) <= 4
 
@@ -47,7 +47,7 @@ def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, tu
     upright = make_image(96, 64).rotate(turn, expand=True)
     facts = clip_facts(path)
     assert (facts.width, facts.height) == upright.size
-    with VideoReader(path, *upright.size, cell_size=(1, 1)) as reader:
+    with VideoReader(path, Canvas(*upright.size, cell_size=(1, 1))) as reader:
         for found in (reader.frame_at(0.0), reader.step(1), reader.frame_at(0.0)):
             shown = Image.frombytes("RGB", (found.frame.width, found.frame.height), found.frame.rgb)
             assert shown.size == upright.size
@@ -67,8 +67,8 @@ def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int
     with VideoReader(path) as reader:
         for x, y in itertools.product((0.0, 1.0), repeat=2):
             view = Viewport(zoom, x, y)
-            reader.resize(width, height, (1, 1), view)
-            part = visible_crop(upright.size, width, height, view, (1, 1))
+            reader.resize(Canvas(width, height, (1, 1), view))
+            part = visible_crop(upright.size, Canvas(width, height, (1, 1), view))
             found = reader.frame_at(0.0).frame
             seen = Image.frombytes("RGB", (found.width, found.height), found.rgb)
             box = (part.left, part.top, part.right, part.bottom)
@@ -80,7 +80,7 @@ def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int
 def test_a_part_of_a_clip_costs_no_more_than_the_clip_has_pixels(clip_path: Path) -> None:
     """In cells of 8 × 16 pixels a whole at sixteen times is 265 MB; seen to fail when it was scaled up to be cut."""
     with VideoReader(clip_path) as reader:
-        reader.resize(60, 30, (8, 16), Viewport(16.0, 0.5, 0.5))
+        reader.resize(Canvas(60, 30, (8, 16), Viewport(16.0, 0.5, 0.5)))
         tracemalloc.start()
         found = reader.frame_at(0.5).frame
         peak = tracemalloc.get_traced_memory()[1]
@@ -96,7 +96,7 @@ def _corners(image: Image.Image) -> list[tuple[int, int, int, int]]:
 
 @pytest.mark.parametrize("columns", [1, 7, 30, 33])
 def test_odd_sizes_have_no_padding(clip_path: Path, columns: int) -> None:
-    frame = poster(clip_path, columns, 100)
+    frame = poster(clip_path, Canvas(columns, 100))
     assert len(frame.rgb) == frame.width * frame.height * 3
 
 
@@ -104,7 +104,7 @@ def test_odd_sizes_have_no_padding(clip_path: Path, columns: int) -> None:
 @given(st.lists(st.floats(-1, 2), min_size=1, max_size=8))
 def test_scrubbing_anywhere_shows_the_frame_of_that_moment(clip_path: Path, moments: list[float]) -> None:
     """Seen to fail with the look-ahead frame shown at once: the second of two close moments was a frame early."""
-    with VideoReader(clip_path, 8, 4) as reader:
+    with VideoReader(clip_path, Canvas(8, 4)) as reader:
         for moment in moments:
             found = reader.frame_at(moment)
             wanted = min(23, int(max(0.0, moment) * 24 + 1e-6))
@@ -113,7 +113,7 @@ def test_scrubbing_anywhere_shows_the_frame_of_that_moment(clip_path: Path, mome
 
 
 def test_stepping_back_and_forth(clip_path: Path) -> None:
-    with VideoReader(clip_path, 8, 4) as reader:
+    with VideoReader(clip_path, Canvas(8, 4)) as reader:
         assert [frame_number(reader.step(by)) for by in (1, 1, 1, -1, -1, 5, -100, 1)] == [1, 2, 3, 2, 1, 6, 0, 1]
         reader.frame_at(1.0)
         ends = [reader.step(1) for _ in range(3)]
@@ -122,14 +122,14 @@ def test_stepping_back_and_forth(clip_path: Path) -> None:
 
 def test_frames_in_between_are_skipped_not_queued(clip_path: Path) -> None:
     """Reading at 4 frames a second from 24 costs 4 frames' scaling: thinning is asking for later moments."""
-    with VideoReader(clip_path, 8, 4) as reader:
+    with VideoReader(clip_path, Canvas(8, 4)) as reader:
         assert [frame_number(reader.frame_at(quarter / 4)) for quarter in range(4)] == [0, 6, 12, 18]
 
 
 def test_one_read_is_bounded(clip_path: Path) -> None:
     """By time, and what was not reached says so: the next reads go on to it."""
     ticks = itertools.count(0, 10)
-    with VideoReader(clip_path, 8, 4, clock=lambda: float(next(ticks))) as reader:
+    with VideoReader(clip_path, Canvas(8, 4), clock=lambda: float(next(ticks))) as reader:
         reader.frame_at(0.0)
         found = reader.frame_at(0.9)
         assert (frame_number(found) <= 1, found.reached) == (True, False)
@@ -139,7 +139,7 @@ def test_one_read_is_bounded(clip_path: Path) -> None:
 
 
 def test_a_closed_reader_says_broken_and_closes_twice(clip_path: Path) -> None:
-    reader = VideoReader(clip_path, 8, 4)
+    reader = VideoReader(clip_path, Canvas(8, 4))
     reader.close()
     reader.close()
     with pytest.raises(BrokenFile):
@@ -147,7 +147,7 @@ def test_a_closed_reader_says_broken_and_closes_twice(clip_path: Path) -> None:
 
 
 async def test_the_event_loop_never_decodes(clip_path: Path) -> None:
-    clip = await AsyncVideo.open(clip_path, 8, 4)
+    clip = await AsyncVideo.open(clip_path, Canvas(8, 4))
     found = await clip.frame_at(0.5)
     assert found is not None
     assert frame_number(found) == 12
@@ -159,7 +159,7 @@ async def test_the_event_loop_never_decodes(clip_path: Path) -> None:
 
 async def test_only_the_newest_request_counts(clip_path: Path) -> None:
     """Twenty presses of a scrub key at once: the first may be under way, the last is shown, none between."""
-    clip = await AsyncVideo.open(clip_path, 8, 4)
+    clip = await AsyncVideo.open(clip_path, Canvas(8, 4))
     found = await asyncio.gather(*(clip.frame_at(number / 24) for number in range(20)))
     await clip.close()
     assert found[-1] is not None
@@ -171,7 +171,7 @@ async def test_a_broken_clip_leaves_no_thread(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     path.write_bytes(b"\x00\x00\x00\x18ftypisom" + bytes(100))
     with pytest.raises(BrokenFile):
-        await AsyncVideo.open(path, 8, 4)
+        await AsyncVideo.open(path, Canvas(8, 4))
 
 
 def resource_usage() -> tuple[int, int]:
@@ -186,7 +186,7 @@ def test_a_hundred_plays_leak_nothing(clip_path: Path) -> None:
     """Seen to fail without closing the container: 100 files stayed open."""
 
     def play() -> None:
-        with VideoReader(clip_path, 30, 15) as reader:
+        with VideoReader(clip_path, Canvas(30, 15)) as reader:
             for number in range(0, 24, 6):
                 reader.frame_at(number / 24)
 

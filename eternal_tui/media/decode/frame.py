@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 HALF_BLOCK_CELL = (1, 2)
@@ -78,18 +80,25 @@ class Crop(msgspec.Struct, frozen=True):
         )
 
 
-def visible_crop(
-    source_size: tuple[int, int],
-    columns: int,
-    rows: int,
-    viewport: Viewport = WHOLE_VIEWPORT,
-    cell_size: tuple[float, float] = HALF_BLOCK_CELL,
-) -> Crop:
-    """Return what of a picture of `source_size` pixels is seen in columns × rows cells, and how many pixels it becomes.
+class Canvas(NamedTuple):
+    """Cells to draw in, of `cell_size` pixels (width, height) each, and which part of the picture they show."""
+
+    columns: int
+    rows: int
+    cell_size: tuple[float, float] = HALF_BLOCK_CELL
+    viewport: Viewport = WHOLE_VIEWPORT
+
+
+ONE_CELL = Canvas(1, 1)
+
+
+def visible_crop(source_size: tuple[int, int], canvas: Canvas) -> Crop:
+    """Return what of a picture of `source_size` pixels is seen on `canvas`, and how many pixels it becomes.
 
     The part is never outside the picture, and grows to fill the cells before it is cut.
     """
     width, height = source_size
+    columns, rows, cell_size, viewport = canvas
     across, down = fit_size(width, height, columns, rows, cell_size)
     zoom = min(max(viewport.zoom, 1.0), MAX_ZOOM)
     frame_width = min(max(1, int(columns * cell_size[0])), max(1, round(across * zoom)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES
-from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, WHOLE_VIEWPORT, Crop, Frame, Viewport, visible_crop
+from eternal_tui.media.decode.frame import Canvas, Crop, Frame, visible_crop
 from eternal_tui.media.decode.large_images import check_memory, draft_for, reduce_box
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
@@ -139,7 +139,7 @@ def _has_whole_scan(file: BinaryIO, limits: DecodeLimits) -> bool:
 def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ImageInfo:
     """Decode all of the first frame of `file` as format `decoder`, return its facts; raises ResultError."""
     if (large := _libav_size(file, decoder, limits)) is not None:
-        frame = _libav_frame(file, decoder, (1, 1), limits=limits)
+        frame = _libav_frame(file, decoder, Canvas(1, 1), BLACK, limits)
         return ImageInfo(*large, decoder.lower()) if frame.rgb else ImageInfo(0, 0, "")
     with open_image(file, limits, (decoder,)) as image, translate_decode_errors():
         width, height = upright_size_of(image)
@@ -203,28 +203,23 @@ def is_animated(path: Path, limits: DecodeLimits) -> bool:
 
 def image_frame(
     path: Path,
-    columns: int,
-    rows: int,
+    canvas: Canvas,
     *,
-    cell_size: tuple[float, float] = HALF_BLOCK_CELL,
     background: tuple[int, int, int] = BLACK,
     limits: DecodeLimits | None = None,
-    viewport: Viewport = WHOLE_VIEWPORT,
 ) -> Frame:
-    """Decode `path` to the largest upright frame within columns × rows cells; raises ResultError.
+    """Decode `path` to the largest upright frame on `canvas`, transparency over `background`.
 
-    `cell_size` is the frame's pixels per cell; transparency is laid over `background`; `viewport` is which part of the
-    picture is wanted. Blocks.
+    Raises ResultError. Blocks.
     """
     limits = limits or DecodeLimits()
     with translate_decode_errors(), path.open("rb") as file:
         if _libav_size(file, _format_of(path), limits) is not None:
-            cells = (columns, rows)
-            return _libav_frame(file, _format_of(path), cells, cell_size, background, limits=limits, viewport=viewport)
+            return _libav_frame(file, _format_of(path), canvas, background, limits)
         with open_image(path, limits) as image:
             check_memory(image)
             upright = upright_size_of(image)
-            crop = visible_crop(upright, columns, rows, viewport, cell_size)
+            crop = visible_crop(upright, canvas)
             return render_image(image, file, crop, upright, background)
 
 
@@ -331,22 +326,14 @@ def _libav_only_size(file: BinaryIO, image_format: str, limits: DecodeLimits) ->
 
 
 def _libav_frame(
-    file: BinaryIO,
-    image_format: str,
-    cells: tuple[int, int],
-    cell_size: tuple[float, float] = HALF_BLOCK_CELL,
-    background: tuple[int, int, int] = BLACK,
-    *,
-    limits: DecodeLimits,
-    viewport: Viewport = WHOLE_VIEWPORT,
+    file: BinaryIO, image_format: str, canvas: Canvas, background: tuple[int, int, int], limits: DecodeLimits
 ) -> Frame:
     from eternal_tui.media.decode.video import VideoReader
 
     demuxer = (_LARGE_DEMUXERS | _ONLY_DEMUXERS)[image_format]
     room = msgspec.structs.replace(limits, video_pixels=limits.image_pixels)
     try:
-        with VideoReader(file, limits=room, decoder=demuxer, background=background) as reader:
-            reader.resize(*cells, cell_size, viewport)
+        with VideoReader(file, canvas, limits=room, decoder=demuxer, background=background) as reader:
             return reader.frame_at(0.0).frame
     except BrokenFile as error:
         if image_format in _MAX_PIXELS_BY_FORMAT:
@@ -399,21 +386,16 @@ class FrameCache:
     def load_image(
         self,
         path: Path,
-        columns: int,
-        rows: int,
+        canvas: Canvas,
         *,
-        cell_size: tuple[float, float] = HALF_BLOCK_CELL,
         background: tuple[int, int, int] = BLACK,
         limits: DecodeLimits | None = None,
-        viewport: Viewport = WHOLE_VIEWPORT,
     ) -> Frame:
         """Return `image_frame` of these arguments, decoded once per version of the file."""
-        key = ("still", *file_version(path), columns, rows, cell_size, background, viewport)
+        key = (*file_version(path), canvas, background)
         found = self.get(key)
         if found is None:
-            found = image_frame(
-                path, columns, rows, cell_size=cell_size, background=background, limits=limits, viewport=viewport
-            )
+            found = image_frame(path, canvas, background=background, limits=limits)
             self.put(key, found)
         return found
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 
 import msgspec
 
-from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, WHOLE_VIEWPORT, Frame, Viewport, visible_crop
+from eternal_tui.media.decode.frame import ONE_CELL, Canvas, Frame, visible_crop
 from eternal_tui.media.decode.images import BLACK
 from eternal_tui.media.decode.video_source import SourceFrame, VideoInfo, open_source
 from eternal_tui.media.errors import BrokenFile, translate_decode_errors
@@ -43,7 +43,7 @@ class TimedFrame(msgspec.Struct, frozen=True):
 
 
 class VideoReader:
-    """One open clip whose frames come scaled into columns × rows cells.
+    """One open clip whose frames come scaled to a canvas.
 
     Calls from several threads wait for each other. Every call blocks: the event loop uses `AsyncVideo`.
     Raises ResultError from the constructor and from every read.
@@ -52,10 +52,8 @@ class VideoReader:
     def __init__(
         self,
         source: Path | BinaryIO,
-        columns: int = 1,
-        rows: int = 1,
+        canvas: Canvas = ONE_CELL,
         *,
-        cell_size: tuple[float, float] = HALF_BLOCK_CELL,
         limits: DecodeLimits | None = None,
         decoder: str | None = None,
         background: tuple[int, int, int] = BLACK,
@@ -68,22 +66,16 @@ class VideoReader:
         self._current: SourceFrame | None = None
         self._next: SourceFrame | None = None
         self._source = open_source(source, decoder, self._limits, clock)
-        self.resize(columns, rows, cell_size)
+        self.resize(canvas)
 
     @property
     def info(self) -> VideoInfo:
         """The clip's facts, its length as far as it is known."""
         return self._source.info
 
-    def resize(
-        self,
-        columns: int,
-        rows: int,
-        cell_size: tuple[float, float] = HALF_BLOCK_CELL,
-        viewport: Viewport = WHOLE_VIEWPORT,
-    ) -> None:
-        """Scale the part `viewport` of the frames read from now on into columns × rows cells."""
-        self._crop = visible_crop((self.info.width, self.info.height), columns, rows, viewport, cell_size)
+    def resize(self, canvas: Canvas) -> None:
+        """Scale the frames read from now on to `canvas`."""
+        self._crop = visible_crop((self.info.width, self.info.height), canvas)
 
     def __enter__(self) -> Self:
         return self
@@ -210,16 +202,10 @@ def clip_facts(path: Path, limits: DecodeLimits | None = None) -> VideoInfo:
 
 
 def poster(
-    path: Path,
-    columns: int,
-    rows: int,
-    *,
-    cell_size: tuple[float, float] = HALF_BLOCK_CELL,
-    background: tuple[int, int, int] = BLACK,
-    limits: DecodeLimits | None = None,
+    path: Path, canvas: Canvas, *, background: tuple[int, int, int] = BLACK, limits: DecodeLimits | None = None
 ) -> Frame:
-    """Return a clip's first frame within columns × rows cells; raises ResultError. Blocks."""
-    with VideoReader(path, columns, rows, cell_size=cell_size, background=background, limits=limits) as reader:
+    """Return a clip's first frame on `canvas`; raises ResultError. Blocks."""
+    with VideoReader(path, canvas, background=background, limits=limits) as reader:
         return reader.frame_at(0.0).frame
 
 
@@ -252,10 +238,8 @@ class AsyncVideo:
     async def open(
         cls,
         path: Path,
-        columns: int,
-        rows: int,
+        canvas: Canvas = ONE_CELL,
         *,
-        cell_size: tuple[float, float] = HALF_BLOCK_CELL,
         limits: DecodeLimits | None = None,
         background: tuple[int, int, int] = BLACK,
     ) -> Self:
@@ -264,7 +248,7 @@ class AsyncVideo:
         opening = threads.submit(_open_reader, path, limits, background)
         try:
             video = cls(await asyncio.wrap_future(opening), threads)
-            video.resize(columns, rows, cell_size)
+            video.resize(canvas)
             return video
         except BaseException:
             # Whoever asked may be gone before the thread has opened the file.
@@ -280,15 +264,9 @@ class AsyncVideo:
         """Return the frame `frames` away from the one read last; raises ResultError."""
         return await self._run_latest(lambda: self._reader.step(frames))
 
-    def resize(
-        self,
-        columns: int,
-        rows: int,
-        cell_size: tuple[float, float] = HALF_BLOCK_CELL,
-        viewport: Viewport = WHOLE_VIEWPORT,
-    ) -> None:
-        """Scale the part `viewport` of the frames read from now on into columns × rows cells."""
-        self._reader.resize(columns, rows, cell_size, viewport)
+    def resize(self, canvas: Canvas) -> None:
+        """Scale the frames read from now on to `canvas`."""
+        self._reader.resize(canvas)
 
     async def close(self) -> None:
         """Let go of the file once the frame under way is done."""

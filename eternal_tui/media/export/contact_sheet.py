@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import msgspec
 
 from eternal_tui.media.decode.filetype import VIDEO_SUFFIXES
-from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.frame import Canvas, Frame
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
@@ -165,8 +165,8 @@ def _draw_item(
 def _load_frame(item: GalleryItem) -> Frame | None:
     read = poster if item.path.suffix.lower() in VIDEO_SUFFIXES else image_frame
     try:
-        side = IMAGE_SIDE_PIXELS
-        return read(item.path, side, side, cell_size=(1, 1), background=BACKGROUND_COLOUR)
+        canvas = Canvas(IMAGE_SIDE_PIXELS, IMAGE_SIDE_PIXELS, cell_size=(1, 1))
+        return read(item.path, canvas, background=BACKGROUND_COLOUR)
     except ResultError:
         return None
 

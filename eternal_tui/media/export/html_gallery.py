@@ -14,6 +14,7 @@ import msgspec
 
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, detect_file_type
+from eternal_tui.media.decode.frame import Canvas
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
 
@@ -163,7 +164,7 @@ def _poster_attribute(item: GalleryItem) -> str:
     from PIL import Image
 
     try:
-        frame = poster(item.path, *POSTER_BOX_PIXELS, cell_size=(1, 1))
+        frame = poster(item.path, Canvas(*POSTER_BOX_PIXELS, cell_size=(1, 1)))
     except ResultError:
         return ""
     stream = BytesIO()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eternal_tui.media.decode.filetype import VIDEO_SUFFIXES
-from eternal_tui.media.decode.frame import WHOLE_VIEWPORT, Viewport
+from eternal_tui.media.decode.frame import WHOLE_VIEWPORT, Canvas, Viewport
 from eternal_tui.media.decode.images import image_frame, image_size
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
@@ -98,10 +98,10 @@ class ThumbnailCache:
         cell, limits = self._graphics.cell_size, self._decode_limits
         try:
             if path.suffix.lower() in VIDEO_SUFFIXES:
-                frame = poster(path, columns, rows, cell_size=cell, limits=limits)
+                frame = poster(path, Canvas(columns, rows, cell), limits=limits)
             else:
                 view = fill_viewport(image_size(path, limits), key, cell) if self._fill else WHOLE_VIEWPORT
-                frame = image_frame(path, columns, rows, cell_size=cell, limits=limits, viewport=view)
+                frame = image_frame(path, Canvas(columns, rows, cell, view), limits=limits)
             return self._graphics.render(frame)
         except ResultError:
             return EMPTY_DRAWING

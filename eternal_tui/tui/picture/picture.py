@@ -15,6 +15,14 @@ from textual.timer import Timer
 
 from eternal_tui.core.sanitize import SafeText, split_safe_lines
 from eternal_tui.media.decode.filetype import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from eternal_tui.media.decode.frame import (
+    WHOLE_VIEWPORT,
+    Canvas,
+    Viewport,
+    pan_viewport,
+    visible_crop,
+    zoom_viewport,
+)
 from eternal_tui.media.decode.images import FrameCache, image_size, is_animated
 from eternal_tui.media.errors import ResultError, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
@@ -23,21 +31,7 @@ from eternal_tui.tui.graphics.pacing import DECODE_DELAY_SECONDS, FrameBudget
 from eternal_tui.tui.picture.player import VideoPlayer
 
 if TYPE_CHECKING:
-    from eternal_tui.media.decode.frame import Viewport
     from eternal_tui.media.decode.video import AsyncVideo
-
-
-from typing import NamedTuple
-
-from eternal_tui.media.decode.frame import WHOLE_VIEWPORT, pan_viewport, visible_crop, zoom_viewport
-
-
-class CanvasSize(NamedTuple):
-    """Where a picture is drawn: columns, rows, and the pixels of one cell."""
-
-    columns: int
-    rows: int
-    cell_size: tuple[float, float]
 
 
 class ZoomState:
@@ -53,30 +47,28 @@ class ZoomState:
         self.viewport, self.source_size = WHOLE_VIEWPORT, (0, 0)
         self._pending_pans.clear()
 
-    def set_source_size(self, source_size: tuple[int, int], canvas_size: CanvasSize) -> None:
+    def set_source_size(self, source_size: tuple[int, int], canvas: Canvas) -> None:
         """Take the picture's size in pixels; pans that came before it count from now."""
         self.source_size = source_size
         for right, down in self._pending_pans:
-            self._apply_pan(right, down, canvas_size)
+            self._apply_pan(right, down, canvas)
         self._pending_pans.clear()
 
     def zoom_by(self, steps: int) -> None:
         """Look closer by steps, less close where negative, at the whole for 0."""
         self.viewport = WHOLE_VIEWPORT if steps == 0 else zoom_viewport(self.viewport, steps)
 
-    def pan(self, right: int, down: int, canvas_size: CanvasSize) -> None:
+    def pan(self, right: int, down: int, canvas: Canvas) -> None:
         """Move the part in view by steps; the whole of a picture cannot be moved."""
         if self.viewport.is_whole:
             return
         if all(self.source_size):
-            self._apply_pan(right, down, canvas_size)
+            self._apply_pan(right, down, canvas)
         else:
             self._pending_pans.append((right, down))
 
-    def _apply_pan(self, right: int, down: int, canvas_size: CanvasSize) -> None:
-        seen = visible_crop(
-            self.source_size, canvas_size.columns, canvas_size.rows, self.viewport, canvas_size.cell_size
-        )
+    def _apply_pan(self, right: int, down: int, canvas: Canvas) -> None:
+        seen = visible_crop(self.source_size, canvas._replace(viewport=self.viewport))
         self.viewport = pan_viewport(self.viewport, seen, self.source_size, right, down)
 
 
@@ -181,15 +173,11 @@ class MediaView(VideoPlayer):
         self.post_message(self.Loaded(self, path, self.duration_seconds))
 
     async def _load_image(self, path: Path) -> None:
-        columns, rows = self.size
-        ground = self.background_colors[1].rgb
-        graphics, cache, limits, view = self.graphics, self._cache, self._limits, self._zoom_state.viewport
+        canvas, ground = self._canvas(), self.background_colors[1].rgb
+        graphics, cache, limits = self.graphics, self._cache, self._limits
 
         def draw() -> Drawing:
-            cell = graphics.cell_size
-            frame = cache.load_image(
-                path, columns, rows, cell_size=cell, background=ground, limits=limits, viewport=view
-            )
+            frame = cache.load_image(path, canvas, background=ground, limits=limits)
             return graphics.render(frame)
 
         self.duration_seconds = self.position = 0.0
@@ -200,9 +188,9 @@ class MediaView(VideoPlayer):
         from eternal_tui.media.decode.video import AsyncVideo
 
         ground = self.background_colors[1].rgb
-        clip = self._video = await AsyncVideo.open(path, 1, 1, limits=self._limits, background=ground)
-        self._zoom_state.set_source_size((clip.info.width, clip.info.height), self._canvas_size(for_video=True))
-        clip.resize(*self._canvas_size(for_video=True), self._zoom_state.viewport)
+        clip = self._video = await AsyncVideo.open(path, limits=self._limits, background=ground)
+        self._zoom_state.set_source_size((clip.info.width, clip.info.height), self._canvas(for_video=True))
+        clip.resize(self._canvas(for_video=True))
         self.duration_seconds = clip.info.seconds or 0.0
         self._playhead.frame_rate = clip.info.frame_rate
         found = await clip.frame_at(self.position)
@@ -230,11 +218,12 @@ class MediaView(VideoPlayer):
     def pan(self, right: int, down: int) -> None:
         """Move the part of a zoomed picture that is in view, by steps to the right and down."""
         before = self._zoom_state.viewport
-        self._zoom_state.pan(right, down, self._canvas_size(for_video=self._video is not None))
+        self._zoom_state.pan(right, down, self._canvas(for_video=self._video is not None))
         self._redraw_viewport(before)
 
-    def _canvas_size(self, *, for_video: bool = False) -> CanvasSize:
-        return CanvasSize(*self.size, self.graphics.video_cell_size if for_video else self.graphics.cell_size)
+    def _canvas(self, *, for_video: bool = False) -> Canvas:
+        cell = self.graphics.video_cell_size if for_video else self.graphics.cell_size
+        return Canvas(*self.size, cell, self._zoom_state.viewport)
 
     def _redraw_viewport(self, previous: Viewport) -> None:
         path = self.path
@@ -246,7 +235,7 @@ class MediaView(VideoPlayer):
             self._run_exclusive(lambda: self._draw_viewport(path), _VIEWPORT_GROUP)
 
     def _redraw_video_viewport(self, video: AsyncVideo) -> None:
-        video.resize(*self._canvas_size(for_video=True), self._zoom_state.viewport)
+        video.resize(self._canvas(for_video=True))
         if not self.playing:
             self.redraw()
 
@@ -263,7 +252,7 @@ class MediaView(VideoPlayer):
                 size = await asyncio.to_thread(image_size, path, self._limits)
                 if self.path != path:
                     return
-                self._zoom_state.set_source_size(size, self._canvas_size())
+                self._zoom_state.set_source_size(size, self._canvas())
             while self.path == path and self._zoom_state.viewport != drawn:
                 drawn = self._zoom_state.viewport
                 await self._load_image(path)

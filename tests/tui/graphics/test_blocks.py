@@ -15,7 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.frame import Canvas, Frame
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks, PixelPairStyle
 from eternal_tui.tui.graphics.pacing import estimate_bytes
@@ -55,7 +55,7 @@ def test_cells_show_pillow_s_own_box_scaling(tmp_path: Path) -> None:
     image = Image.effect_noise((320, 240), 90).convert("RGB")
     image.save(path)
     expected = image.resize((40, 30), Image.Resampling.BOX)
-    drawing = HalfBlocks().render(image_frame(path, 40, 20))
+    drawing = HalfBlocks().render(image_frame(path, Canvas(40, 20)))
     assert (drawing.width, len(drawing.strips)) == (40, 15)
     for row, strip in enumerate(drawing.strips):
         for x, cell in enumerate(strip_pixels(strip)):
@@ -97,7 +97,7 @@ def test_fewer_bits_stay_near_and_keep_black_and_white(bits: int) -> None:
 def test_thinning_saves_bytes_on_the_line(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.radial_gradient("L").convert("RGB").save(path)
-    frame = image_frame(path, 60, 30)
+    frame = image_frame(path, Canvas(60, 30))
     console = Console(color_system="truecolor")
     sizes = []
     graphics: HalfBlocks | None = HalfBlocks()

@@ -17,7 +17,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from eternal_tui.media.decode.frame import Frame, fit_size
+from eternal_tui.media.decode.frame import Canvas, Frame, fit_size
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.tui.graphics.base import PLACEHOLDER
 from eternal_tui.tui.graphics.kitty import DIACRITICS, KittyPlaceholders
@@ -179,7 +179,7 @@ def test_a_far_terminal_gets_the_same_cells_in_an_eighth_of_the_bytes(tmp_path: 
     path = tmp_path / "a.jpg"
     make_image(768, 1024).filter(ImageFilter.GaussianBlur(3)).save(path, quality=90)
     near, far = KittyPlaceholders(cell), KittyPlaceholders(cell, remote=True)
-    drawn = [one.render(image_frame(path, 80, 35, cell_size=one.cell_size)) for one in (near, far)]
+    drawn = [one.render(image_frame(path, Canvas(80, 35, one.cell_size))) for one in (near, far)]
     assert len(drawn[1].transmit) < len(drawn[0].transmit) / 8
     assert len(drawn[0].strips) == len(drawn[1].strips)
     assert abs(drawn[0].width - drawn[1].width) <= 1

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import SafeText
-from eternal_tui.media.decode.frame import Frame
+from eternal_tui.media.decode.frame import Canvas, Frame
 from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.media.decode.video import VideoReader
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
@@ -223,7 +223,7 @@ async def test_only_changed_rows_are_painted_again(tmp_path: Path) -> None:
             return really(crop)
 
         picture.render_lines = noting  # type: ignore[method-assign]
-        picture._show_drawing(HalfBlocks().render(FrameCache().load_image(paths[1], 40, 25)))
+        picture._show_drawing(HalfBlocks().render(FrameCache().load_image(paths[1], Canvas(40, 25))))
         await pilot.pause()
         assert sorted(set(asked)) == [0, 1, 2, 12, 13, 14]
 
@@ -266,7 +266,7 @@ async def test_what_stands_still_has_all_its_colours(tmp_path: Path) -> None:
         app.media_view.play()
         await app.wait_for_message(MediaView.PlaybackChanged, lambda message: not message.playing)  # type: ignore[attr-defined]
         await pilot.app.workers.wait_for_complete()
-        with VideoReader(clip, 40, 12) as reader:
+        with VideoReader(clip, Canvas(40, 12)) as reader:
             exact = HalfBlocks().render(reader.frame_at(11 / 24).frame)
         assert app.media_view._drawing.strips == exact.strips
 
