@@ -65,7 +65,10 @@ class DoctorJson(msgspec.Struct, kw_only=True):
 
 
 class QueueJson(msgspec.Struct, kw_only=True):
-    """The queue: `unowned` wait for `queue run`; `cost` in credits; `seconds` until the last is sent and finished."""
+    """The queue: `unowned` wait for `queue run`; `cost` is in credits.
+
+    `seconds` is the time until the last one is finished, `pause_seconds` what is left of a pause the API asked for.
+    """
 
     queued: int
     held: bool
@@ -73,6 +76,7 @@ class QueueJson(msgspec.Struct, kw_only=True):
     unowned: int
     cost: float | None
     seconds: float
+    pause_seconds: float
     jobs: list[int]
 
 
