@@ -127,11 +127,7 @@ def _cost_rows(job: Job) -> Iterator[DetailRow]:
     if job.state is JobState.REJECTED:
         yield DetailRow("Cost", SafeText("not charged"))
     elif cost := cost_label(job):
-        left = (
-            format_safe(", {left} left after", left=format_amount(job.credits_after))
-            if job.credits_after is not None
-            else SafeText("")
-        )
+        left = "" if job.credits_after is None else f", {format_amount(job.credits_after)} left after"
         yield DetailRow("Cost", format_safe("{cost} credits{left}", cost=cost, left=left))
 
 

@@ -129,11 +129,8 @@ def job_line(
     elif live:
         right = _progress_spans(job, _clock_text(job, now, clock_step), columns, remaining_seconds, glyphs)
     else:
-        size = (
-            f"{job.file_info.width}{glyphs.times}{job.file_info.height}"
-            if job.file_info and job.file_info.width
-            else ""
-        )
+        info = job.file_info
+        size = f"{info.width}{glyphs.times}{info.height}" if info and info.width else ""
         right = _column_spans(columns, (_clock_text(job, now, clock_step), size, cost), glyphs)
     spans = [
         *gutter_spans(glyphs, cursor=cursor, marked=marked),
@@ -145,7 +142,7 @@ def job_line(
             (_TYPE_LABELS[job.request.type], name),
             glyphs,
         ),
-        *_text_and_right(columns, prompt, "text", right, glyphs),
+        *_text_and_right(columns, prompt, right, glyphs),
     ]
     return layout_spans(columns.width, iter(spans))
 
@@ -168,11 +165,11 @@ def _left_spans(
             x += width + 1
 
 
-def _text_and_right(columns: Columns, text: str, role: str, right: Sequence[Span], glyphs: Glyphs) -> Iterator[Span]:
+def _text_and_right(columns: Columns, text: str, right: Sequence[Span], glyphs: Glyphs) -> Iterator[Span]:
     """Yield the prompt up to the columns behind it, and those."""
     end = right[0].x - 2 if right else columns.width
     width = max(0, end - columns.text_x)
-    yield Span(columns.text_x, width, fit(text, width, ellipsis=glyphs.ellipsis), role)
+    yield Span(columns.text_x, width, fit(text, width, ellipsis=glyphs.ellipsis), "text")
     yield from right
 
 
@@ -184,13 +181,13 @@ def _prompt_text(job: Job, glyphs: Glyphs) -> str:
     return star + glyphs.to_drawable(word + sanitize(job.request.prompt.strip(), limit=MAX_TEXT_CHARS))
 
 
-def _column_spans(columns: Columns, texts: tuple[str, str, str], glyphs: Glyphs, role: str = "dim") -> list[Span]:
+def _column_spans(columns: Columns, texts: tuple[str, str, str], glyphs: Glyphs) -> list[Span]:
     """Return the columns behind the prompt with these texts, aligned to the right."""
     spans = []
     x = columns.width - 1 - columns.right
     for text, width in zip(texts, (columns.clock, columns.size, columns.last), strict=True):
         if width:
-            spans.append(Span(x, width, fit(text, width, align_right=True, ellipsis=glyphs.ellipsis), role))
+            spans.append(Span(x, width, fit(text, width, align_right=True, ellipsis=glyphs.ellipsis), "dim"))
             x += width + 2
     return spans
 
@@ -294,43 +291,26 @@ def batch_line(
 ) -> Line:
     """Return the batch as cells that fill exactly `columns.width` columns; the newest of its jobs comes first."""
     summary = summarize(jobs)
-    role = (
-        "live"
-        if summary.in_progress
-        else "warn"
-        if summary.unconfirmed or summary.lost
-        else "bad"
-        if summary.failed
-        else "ok"
-    )
+    roles = (
+        (summary.in_progress, "live"), (summary.unconfirmed or summary.lost, "warn"), (summary.failed, "bad"), (1, "ok")
+    )  # fmt: skip
+    role = next(role for count, role in roles if count)
     types = {job.request.type for job in jobs}
+    kind = _TYPE_LABELS[jobs[0].request.type] if len(types) == 1 else "mixed"
+    names = _batch_character_names(jobs, columns.name, glyphs)
     is_exact = not any(cost_label(job).startswith("~") for job in jobs)
     cost = f"{glyphs.minus if is_exact else '~'}{format_amount(summary.cost)}" if summary.cost else ""
     tail = f"{summary.percent} %" if summary.in_progress else cost
-    words = batch_summary_text(summary, glyphs)
     prompt = glyphs.to_drawable(sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS))
+    right = []
+    if columns.right:
+        words = batch_summary_text(summary, glyphs)
+        right = _reason_spans(columns, words, role, tail if columns.type else "", prompt, glyphs, 0.65)
+    sign = glyphs.opened if opened else glyphs.folded
     spans = [
         *gutter_spans(glyphs, cursor=cursor, marked=marked),
-        *_left_spans(
-            columns,
-            glyphs.opened if opened else glyphs.folded,
-            f"{summary.job_count} jobs",
-            role,
-            (
-                _TYPE_LABELS[jobs[0].request.type] if len(types) == 1 else "mixed",
-                _batch_character_names(jobs, columns.name, glyphs),
-            ),
-            glyphs,
-        ),
-        *_text_and_right(
-            columns,
-            prompt,
-            "text",
-            _reason_spans(columns, words, role, tail if columns.type else "", prompt, glyphs, 0.65)
-            if columns.right
-            else (),
-            glyphs,
-        ),
+        *_left_spans(columns, sign, f"{summary.job_count} jobs", role, (kind, names), glyphs),
+        *_text_and_right(columns, prompt, right, glyphs),
     ]
     return layout_spans(columns.width, iter(spans))
 
