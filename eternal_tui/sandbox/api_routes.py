@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -36,8 +35,6 @@ _MODERATION_REASON = "The picture was held back by moderation."
 _FAILURE_REASON = "The model could not follow the prompt."
 _SETBACK_PERCENT = 30
 _PRERENDER_FROM_PERCENT = 40  # per cent: the file is there before it is asked for, however slow the machine
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 async def _read_json_body(request: Request) -> object:

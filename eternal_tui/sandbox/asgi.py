@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -50,6 +51,8 @@ class RequestRecorder:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
+                date = formatdate(self._state.simulator.now(), usegmt=True)
+                message = {**message, "headers": [*message["headers"], (b"date", date.encode())]}
                 self._state.notify_activity()
             await send(message)
 

@@ -18,6 +18,7 @@ GENERATE_PATH = "/v2/base/generate"
 async def test_image_answer_has_the_documented_shape(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     answer = await api.post(GENERATE_PATH, json=IMAGE_BODY)
     assert answer.status_code == 200
+    assert answer.headers["date"].endswith(" GMT")
     body = answer.json()
     assert body == {
         "request_id": sandbox.charged[0],
