@@ -1,4 +1,4 @@
-"""A job desk on real parts: the sandbox over real sockets, a real history on disk, a real fetcher, and a fake clock."""
+"""A job engine on real parts: sandbox, sockets, history, downloads; only the clock is a fake one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TIMEOUT_SECONDS = 60.0
 
 
 class KeyedClient(ApiClient):
-    """The real client, answering the desk's question whether it has a key, and telling when it is at work."""
+    """The real client, answering the engine's question whether it has a key, and telling when it is at work."""
 
     has_api_key = True
     account = "test"
@@ -56,7 +56,7 @@ class KeyedClient(ApiClient):
 
 @dataclass
 class Bench:
-    """One running desk with everything under it."""
+    """One running engine with everything under it."""
 
     engine: JobEngine
     clock: FakeClock
@@ -83,7 +83,7 @@ class Bench:
                     moved += step_seconds
 
     async def wait_until_published(self, condition: Callable[[], bool]) -> None:
-        """Wait until what the desk shows makes `condition` hold, without moving the clock."""
+        """Wait until what the engine shows makes `condition` hold, without moving the clock."""
         changed = asyncio.Event()
         end = self.engine.store.subscribe(lambda _: changed.set())
         try:
@@ -122,23 +122,23 @@ async def run_engine(
     grace_seconds: float = 0.05,
     limits: DownloadLimits | None = None,
 ) -> AsyncIterator[Bench]:
-    """Run a desk on `data_dir` against the sandbox, and close it in order."""
+    """Run a engine on `data_dir` against the sandbox, and close it in order."""
     loop_activity().add_sandbox(sandbox.state)
     clock = clock or FakeClock()
     history = History.open(data_dir, now=clock.time, fs=fs)
     instance = InstanceLock.acquire(data_dir, clock.time)
     client = KeyedClient(base_url or sandbox.api_url, Secret(sandbox.key), now=clock.time)
     fetcher = ResultDownloader(data_dir / "results", limits, policy=OPEN_POLICY, sleep=clock.sleep)
-    desk = JobEngine(
+    engine = JobEngine(
         Ports(history, instance, client, fetcher, clock, random.Random(seed), "loopback"),
         policy or UNHURRIED_POLICY,
         results_dir=data_dir / "results",
     )
     if start:
-        await desk.start()
+        await engine.start()
     try:
-        yield Bench(desk, clock, sandbox, data_dir, client, history, instance)
+        yield Bench(engine, clock, sandbox, data_dir, client, history, instance)
     finally:
-        await desk.close(compact=compact, grace_seconds=grace_seconds)
+        await engine.close(compact=compact, grace_seconds=grace_seconds)
         await fetcher.close()
         await client.close()

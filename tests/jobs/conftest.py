@@ -1,4 +1,4 @@
-"""The sandbox for tests of the desk."""
+"""The sandbox for tests of the engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A roster over a real history of ended jobs."""
+"""A store over a real history of ended jobs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ H = TypeVar("H", bound=History)
 def open_ended_jobs(
     history_type: type[H], folder: Path, count: int, *, compact: bool = False
 ) -> Iterator[tuple[JobStore, H]]:
-    """Open a history of that kind with ended jobs from 1 to `count`, and a roster that has read them."""
+    """Open a history of that kind with ended jobs from 1 to `count`, and a store that has read them."""
     history = history_type.open(folder)
-    roster = JobStore(history)
+    store = JobStore(history)
     try:
         history.add_many(to_record(ended_job(number, count, NOW)) for number in range(1, count + 1))
-        roster.load(history.recent(count), compact=compact)
-        yield roster, history
+        store.load(history.recent(count), compact=compact)
+        yield store, history
     finally:
-        roster.close()
+        store.close()
         history.close(compact=False)

@@ -93,7 +93,7 @@ async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(ben
 async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """The answer to a creation says no credits. Seen to fail with the drop laid on the picture sent next."""
+    """The answer to a creation says no credits. Seen to fail with the drop laid on the image sent next."""
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         for _ in range(3):
             await bench.engine.submit(IMAGE_REQUEST)
@@ -116,7 +116,7 @@ async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(
 
 
 async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -> None:
-    """Seen to fail with a counter that stays certain after a creation: "probably charged" for a refused picture."""
+    """Seen to fail with a counter that stays certain after a creation: "probably charged" for a refused image."""
     await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.create_character(CHARACTER_PROMPT)

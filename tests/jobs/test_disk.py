@@ -1,4 +1,4 @@
-"""A disk that refuses at each step of the desk: nothing is sent without a trace, nothing known is dropped."""
+"""A disk that refuses at each step of the engine: nothing is sent without a trace, nothing known is dropped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way of a job through the desk, over real sockets and a real history."""
+"""The whole way of a job through the engine, over real sockets and a real history."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class PausingFileSystem(UnsyncedFileSystem):
 
 
 def _check_charges(bench: Bench) -> None:
-    """Hold the desk against the server: each charge is known, or covered by one unconfirmed job; nothing hangs."""
+    """Hold the engine against the server: each charge is known, or covered by one unconfirmed job; nothing hangs."""
     jobs = bench.engine.store.newest_first()
     assert not [job for job in jobs if job.state is JobState.SUBMITTING]
     known = {job.request_id for job in jobs if job.request_id is not None}

@@ -28,7 +28,7 @@ from tests.jobs.quiet import wait_idle
 
 @asynccontextmanager
 async def run_instances(folder: Path, sandbox: Sandbox, clock: FakeClock, count: int = 2) -> AsyncIterator[list[Bench]]:
-    """Several desks in one process on one folder."""
+    """Several engines in one process on one folder."""
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(
@@ -218,7 +218,7 @@ async def test_stopping_to_watch_elsewhere_stops_the_owner(tmp_path: Path, sandb
 async def test_a_killed_process_is_followed_within_half_a_minute_and_nothing_is_paid_or_fetched_twice(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """The owner is a real process that is killed with SIGKILL, the heir a desk whose clock the test moves.
+    """The owner is a real process that is killed with SIGKILL, the heir a engine whose clock the test moves.
 
     Seen to fail with instances told alive by a name on disk instead of a lock that ends with the process.
     """

@@ -54,7 +54,7 @@ class ChildProcess:
         self.lines: list[str] = []
         self._changed = threading.Condition()
         self._is_finished = False
-        self._reader = threading.Thread(target=self._read, name="victim")
+        self._reader = threading.Thread(target=self._read, name="process")
         self._reader.start()
 
     def _read(self) -> None:
@@ -132,19 +132,19 @@ class KilledDataDir:
     def run_and_kill(self) -> int:
         """Let two processes work together, kill each at its moment, and return how many died of it."""
         kinds = [self.rng.choice(PROCESS_KINDS) for _ in range(2)]
-        victims = [self._start(kind) for kind in kinds]
+        processes = [self._start(kind) for kind in kinds]
         killed = 0
-        for kind, victim in zip(kinds, victims, strict=True):
+        for kind, process in zip(kinds, processes, strict=True):
             # By the clock some die before they have done anything, and those that print little are reached.
             by_clock = kind == "watch" or self.rng.random() < 0.2
-            killed += victim.kill(
+            killed += process.kill(
                 lines=self.rng.randrange(1, 40),
                 seconds=self.rng.uniform(0.2, 1.0) if by_clock else 5.0,
                 after=self.rng.random() * 0.02,
             )
         _all_is_heard(self.sandbox)
-        for victim in victims:
-            for what, job_id, request_id in victim.reported_jobs():
+        for process in processes:
+            for what, job_id, request_id in process.reported_jobs():
                 (self.shown_request_ids if what == "shown" else self.deleting_request_ids)[job_id] = request_id
         return killed
 

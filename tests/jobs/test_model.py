@@ -1,4 +1,4 @@
-"""The desk against a model: any order of submits, faults, kills, restarts, second instances and second thoughts."""
+"""The engine against a model: any order of submits, faults, kills, restarts, second instances and second thoughts."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ class JobEngineMachine(RuleBasedStateMachine):
         return self.benches[0]
 
     async def open(self) -> None:
-        desk = run_engine(self.folder, self.sandbox, clock=self.clock, fs=UnsyncedFileSystem(), seed=self.generation)
-        bench = await self.stack.enter_async_context(desk)
+        engine = run_engine(self.folder, self.sandbox, clock=self.clock, fs=UnsyncedFileSystem(), seed=self.generation)
+        bench = await self.stack.enter_async_context(engine)
         for job in bench.engine.store.newest_first():
             assert job.state in REACHABLE_STATES[self.states.get(job.id, JobState.SUBMITTING)]
         bench.engine.store.subscribe(lambda ids: self.watch_transitions(bench, ids))
@@ -142,18 +142,18 @@ class JobEngineMachine(RuleBasedStateMachine):
     @rule(
         fault=st.none() | st.sampled_from(sorted(POST_FAULTS)),
         job_fault=st.none() | st.sampled_from(JOB_FAULTS),
-        clip=st.booleans(),
+        video=st.booleans(),
     )
-    def submit(self, fault: Fault | None, job_fault: Fault | None, clip: bool) -> None:
-        self.run(self.submit_and_check(fault, job_fault, clip))
+    def submit(self, fault: Fault | None, job_fault: Fault | None, video: bool) -> None:
+        self.run(self.submit_and_check(fault, job_fault, video))
 
-    async def submit_and_check(self, fault: Fault | None, job_fault: Fault | None, clip: bool) -> None:
+    async def submit_and_check(self, fault: Fault | None, job_fault: Fault | None, video: bool) -> None:
         if fault is not None:
             self.sandbox.inject(fault, times=1, on=FaultPlace.POST if fault is not Fault.NO_CREDITS else None)
         if job_fault is not None:
             self.sandbox.inject(job_fault, times=1)
         state, posts = POST_FAULTS.get(fault, (JobState.RUNNING, 1)) if fault is not None else (JobState.RUNNING, 1)
-        sending = asyncio.ensure_future(self.bench.engine.submit(VIDEO_REQUEST if clip else IMAGE_REQUEST))
+        sending = asyncio.ensure_future(self.bench.engine.submit(VIDEO_REQUEST if video else IMAGE_REQUEST))
         await self.bench.advance_until(sending.done)
         job = await sending
         assert job.state is state
@@ -198,7 +198,7 @@ class JobEngineMachine(RuleBasedStateMachine):
 
     @rule(in_flight=st.booleans())
     def kill(self, in_flight: bool) -> None:
-        """Go on with the folder as it stands on disk; what the killed desks do afterwards happens elsewhere."""
+        """Go on with the folder as it stands on disk; what the killed engines do afterwards happens elsewhere."""
 
         async def kill() -> None:
             self.sandbox.state.faults.clear()
@@ -277,13 +277,13 @@ class JobEngineMachine(RuleBasedStateMachine):
             job = self.pick(number, *JobState)
             if job is None:
                 return
-            for wish in (
+            for action in (
                 self.bench.engine.stop_watching,
                 self.bench.engine.watch_now,
                 self.bench.engine.retry_download,
             ):
                 try:
-                    await wish(job.id)
+                    await action(job.id)
                 except InvalidJobState:
                     continue
             await run_ready_tasks()

@@ -29,7 +29,7 @@ from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock, run_ready_tasks
 
 HIGH_QUALITY_REQUEST = GenerateRequest(character="6870", prompt="In the snow", type="image", quality="high")
-REQUESTS = {"picture": IMAGE_REQUEST, "high": HIGH_QUALITY_REQUEST, "clip": VIDEO_REQUEST}
+REQUESTS = {"image": IMAGE_REQUEST, "high": HIGH_QUALITY_REQUEST, "video": VIDEO_REQUEST}
 
 kinds = st.sampled_from(sorted(REQUESTS))
 submits = st.tuples(
@@ -56,8 +56,8 @@ class ReconciliationScenario:
         self.bench: Bench
 
     async def open(self) -> None:
-        desk = run_engine(self.folder, self.sandbox, clock=self.clock, fs=UnsyncedFileSystem())
-        self.bench = await self.stack.enter_async_context(desk)
+        engine = run_engine(self.folder, self.sandbox, clock=self.clock, fs=UnsyncedFileSystem())
+        self.bench = await self.stack.enter_async_context(engine)
 
     async def run(self, events: list[tuple[str, str]]) -> dict[int, Job]:
         """Play the events and return the unconfirmed jobs as they then stand."""
@@ -116,11 +116,9 @@ def _run_scenario(events: list[tuple[str, str]]) -> tuple[ReconciliationScenario
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(submits | restarts, min_size=2, max_size=12))
-@example([("ok", "picture"), ("ok", "picture"), ("beside a lost one", "picture"), ("ok", "picture")])
-@example(
-    [("ok", "picture"), ("ok", "picture"), ("lost charged", "picture"), ("lost free", "picture"), ("ok", "picture")]
-)
-@example([("ok", "clip"), ("ok", "clip"), ("lost charged", "picture"), ("ok", "clip"), ("ok", "clip")])
+@example([("ok", "image"), ("ok", "image"), ("beside a lost one", "image"), ("ok", "image")])
+@example([("ok", "image"), ("ok", "image"), ("lost charged", "image"), ("lost free", "image"), ("ok", "image")])
+@example([("ok", "video"), ("ok", "video"), ("lost charged", "image"), ("ok", "video"), ("ok", "video")])
 def test_verdict_alone_on_an_account_is_right_or_unknown(events: list[tuple[str, str]]) -> None:
     """Two at once included. Seen to fail with every one of several taken for charged when one was."""
     account, jobs = _run_scenario(events)
@@ -136,13 +134,13 @@ def test_verdict_alone_on_an_account_at_length(events: list[tuple[str, str]]) ->
     test_verdict_alone_on_an_account_is_right_or_unknown.hypothesis.inner_test(events)  # type: ignore[attr-defined]
 
 
-UNDISTURBED_EVENTS = [("ok", "picture"), ("ok", "picture"), ("ok", "high"), ("ok", "clip"), ("ok", "picture")]
+UNDISTURBED_EVENTS = [("ok", "image"), ("ok", "image"), ("ok", "high"), ("ok", "video"), ("ok", "image")]
 
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(submits | outside_charges | outside_charges, min_size=2, max_size=10))
-@example([("other client", "4"), ("ok", "picture"), ("lost charged", "clip"), ("ok", "picture")])
-@example([*[("other client", "4"), ("ok", "picture")] * 5, ("lost charged", "picture"), ("ok", "picture")])
+@example([("other client", "4"), ("ok", "image"), ("lost charged", "video"), ("ok", "image")])
+@example([*[("other client", "4"), ("ok", "image")] * 5, ("lost charged", "image"), ("ok", "image")])
 def test_verdict_with_other_clients_is_wrong_only_after_a_top_up(
     events: list[tuple[str, str]],
 ) -> None:
@@ -167,7 +165,7 @@ def test_verdict_of_a_plain_loss_has_its_numbers() -> None:
     """The verdicts are not all "can't tell". Seen to fail with the signs of the difference swapped."""
     for what, verdict in (("lost charged", Verdict.CHARGED), ("lost free", Verdict.NOT_CHARGED)):
         for kind in REQUESTS:
-            _, jobs = _run_scenario([*UNDISTURBED_EVENTS, (what, kind), ("ok", "picture")])
+            _, jobs = _run_scenario([*UNDISTURBED_EVENTS, (what, kind), ("ok", "image")])
             (job,) = jobs.values()
             assert job.verdict is verdict
             assert "before" in job.verdict_reason

@@ -221,9 +221,9 @@ async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
     job = await _submit_image(bench)
     bench.engine.results_dir.mkdir(exist_ok=True)
     taken = bench.engine.results_dir / f"{job.id:07d}.jpg"
-    taken.write_bytes(b"somebody's own picture")
+    taken.write_bytes(b"somebody's own image")
     saved = await bench.wait_for_state(job.id, "saved")
-    assert taken.read_bytes() == b"somebody's own picture"
+    assert taken.read_bytes() == b"somebody's own image"
     assert saved.file not in (None, taken.name)
     assert (bench.engine.results_dir / str(saved.file)).stat().st_size == saved.file_info.bytes  # type: ignore[union-attr]
 

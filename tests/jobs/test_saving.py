@@ -85,7 +85,7 @@ def test_numbers_stand_before_the_suffix() -> None:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     path = tmp_path / "12.jpg"
-    path.write_bytes(b"picture" * 1000)
+    path.write_bytes(b"image" * 1000)
     path.chmod(0o600)
     return path
 

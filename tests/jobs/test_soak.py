@@ -1,4 +1,4 @@
-"""Ten thousand jobs through one desk at high speed: none lost, none doubled, memory flat and no handle left open."""
+"""Ten thousand jobs through one engine at high speed: none lost, none doubled, memory flat and no handle left open."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ async def test_soak(tmp_path: Path) -> None:
         instance = InstanceLock.acquire(tmp_path, clock.time)
         client = KeyedClient(service.url, Secret(service.key))
         fetcher = ResultDownloader(tmp_path / "results", policy=OPEN_POLICY)
-        desk = JobEngine(
+        engine = JobEngine(
             Ports(history, instance, client, fetcher, clock, random.Random(7), "loopback"),
             JobPolicy(confirm_above=1e9, requests_per_second=1e6),
             results_dir=tmp_path / "results",
         )
-        await desk.start()
+        await engine.start()
         every = max(BATCH_SIZE, JOB_COUNT // SAMPLE_COUNT)
         samples: list[tuple[int, int, int]] = []
         for first in range(0, JOB_COUNT, BATCH_SIZE):
@@ -101,10 +101,10 @@ async def test_soak(tmp_path: Path) -> None:
                 GenerateRequest(character="6870", prompt=f"At the harbour, take {number}", type="image", quality="low")
                 for number in range(first, first + BATCH_SIZE)
             ]
-            jobs = await desk.submit_many(requests, confirmed=True)
+            jobs = await engine.submit_many(requests, confirmed=True)
             assert len(jobs) == BATCH_SIZE
             async with asyncio.timeout(120):
-                await asyncio.gather(*(desk.wait_until_done(job.id) for job in jobs))
+                await asyncio.gather(*(engine.wait_until_done(job.id) for job in jobs))
             if (first + BATCH_SIZE) % every == 0:
                 # Changes wait in memory for a fold, up to 4 MB of them: 4 KB a job, which is not for good.
                 await asyncio.to_thread(history.compact)
@@ -112,7 +112,7 @@ async def test_soak(tmp_path: Path) -> None:
                 print(f"{samples[-1][0]:6} jobs {samples[-1][1] / 2**20:7.1f} MB {samples[-1][2]} handles", flush=True)
         begun, last = samples[min(WARM_UP_SAMPLES, len(samples)) - 1], samples[-1]
         a_job = (last[1] - begun[1]) / max(1, last[0] - begun[0])
-        saved = [job for job in desk.store.newest_first() if job.file_state is FileState.SAVED]
+        saved = [job for job in engine.store.newest_first() if job.file_state is FileState.SAVED]
         account = await asyncio.to_thread(service.charges_and_posts)
         assert len(saved) == JOB_COUNT
         assert sorted(account["charged"]) == sorted(job.request_id or "" for job in saved)
@@ -120,7 +120,7 @@ async def test_soak(tmp_path: Path) -> None:
         assert account["posts"] == JOB_COUNT
         assert a_job < MAX_BYTES_PER_JOB, samples
         assert last[2] - begun[2] <= 4, samples
-        await desk.close()
+        await engine.close()
         await fetcher.close()
         await client.close()
     assert len({job.file for job in saved}) == len(list((tmp_path / "results").glob("*.*"))) == JOB_COUNT

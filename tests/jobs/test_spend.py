@@ -71,7 +71,7 @@ async def test_batch_is_held_at_the_cap(tmp_path: Path, sandbox: Sandbox, clock:
 async def test_cap_with_unknown_costs_refuses(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """A service that never tells its credits, and one whose answers are all lost: what was spent is not known.
 
-    Seen to fail with an unknown cost taken for nothing: twenty were sent under a cap of two pictures.
+    Seen to fail with an unknown cost taken for nothing: twenty were sent under a cap of two images.
     """
     sandbox.inject(Fault.NO_CREDITS, times=None)
     async with _run_engine(
@@ -122,7 +122,7 @@ async def test_cap_holds_across_instances(tmp_path: Path, sandbox: Sandbox, cloc
 async def test_price_ignores_charges_of_other_instances(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Three instances that hear of one another only now and then, as processes do.
 
-    Seen to fail with the drop between two answers laid on one job, whoever else was charged in it: 0.12 for a picture.
+    Seen to fail with the drop between two answers laid on one job, whoever else was charged in it: 0.12 for a image.
     """
     async with (
         _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6)) as one,

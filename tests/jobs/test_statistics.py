@@ -38,19 +38,19 @@ def test_types_have_own_durations_and_success() -> None:
         succeeded_job(14, now, -5.0, cost=0.0),
         make_job(15, kind="video", state=JobState.UNCONFIRMED, verdict=Verdict.NOT_CHARGED, created_at=now, cost=0.2),
     ]
-    pictures, clips = compute_statistics(jobs, now).kinds
-    assert (pictures.type, pictures.jobs, pictures.succeeded, pictures.failed, pictures.rejected) == (
+    images, videos = compute_statistics(jobs, now).kinds
+    assert (images.type, images.jobs, images.succeeded, images.failed, images.rejected) == (
         "image",
         14,
         11,
         1,
         1,
     )
-    assert pictures.success == 11 / 12
-    assert (pictures.median, pictures.slowest_tenth) == (60.0, 100.0)
-    assert pictures.durations == (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
-    assert pictures.spent == 0.55
-    assert (clips.type, clips.success, clips.median, clips.spent) == ("video", None, None, 0.0)
+    assert images.success == 11 / 12
+    assert (images.median, images.slowest_tenth) == (60.0, 100.0)
+    assert images.durations == (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
+    assert images.spent == 0.55
+    assert (videos.type, videos.success, videos.median, videos.spent) == ("video", None, None, 0.0)
 
 
 @given(

@@ -38,46 +38,46 @@ def _with_poll(job: Job) -> Job:
 async def test_a_look_that_brought_nothing_new_is_kept_and_not_told(tmp_path: Path) -> None:
     """Seen to fail while every look was told: each of twenty jobs in view was drawn at each of its looks."""
     told: list[frozenset[int]] = []
-    with open_ended_jobs(WriteCountingHistory, tmp_path, 2) as (roster, history):
-        roster.subscribe(told.append)
-        before = roster[1].polls
-        roster.change_in_memory(1, _with_poll)
+    with open_ended_jobs(WriteCountingHistory, tmp_path, 2) as (store, history):
+        store.subscribe(told.append)
+        before = store[1].polls
+        store.change_in_memory(1, _with_poll)
         assert told == []
-        roster.change_in_memory(1, lambda job: msgspec.structs.replace(_with_poll(job), progress=7))
+        store.change_in_memory(1, lambda job: msgspec.structs.replace(_with_poll(job), progress=7))
         assert told == [frozenset({1})]
-        await roster.flush()
+        await store.flush()
         assert (history.get(1) or {})["polls"] == before + 2
 
 
 async def test_what_may_be_lost_is_written_together(tmp_path: Path) -> None:
     """Seen to fail with a write, a lock and a change of threads for each job."""
-    with open_ended_jobs(WriteCountingHistory, tmp_path, 20) as (roster, history):
-        for job in roster.newest_first():
-            roster.change_in_memory(job.id, _with_poll)
-        roster.change_in_memory(7, lambda job: msgspec.structs.replace(job, file="another.jpg"))
-        assert await roster.flush() == [7]
+    with open_ended_jobs(WriteCountingHistory, tmp_path, 20) as (store, history):
+        for job in store.newest_first():
+            store.change_in_memory(job.id, _with_poll)
+        store.change_in_memory(7, lambda job: msgspec.structs.replace(job, file="another.jpg"))
+        assert await store.flush() == [7]
         assert history.write_sizes == [19, 1]
-        assert await roster.flush() == []
+        assert await store.flush() == []
         assert (history.get(7) or {})["file"] == "another.jpg"
         assert {(history.get(number) or {})["seen_running"] for number in range(1, 21)} == {12.5}
 
 
 async def test_an_edit_keeps_the_timeline_on_disk(tmp_path: Path) -> None:
     """Seen to fail without `load_full`: the record's five events were replaced by the one new."""
-    with open_ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
-        assert all(is_compact(job) for job in roster.newest_first())
-        changed = await roster.change(2, lambda job: with_event(job, NOW, "looked at"))
+    with open_ended_jobs(History, tmp_path, 3, compact=True) as (store, history):
+        assert all(is_compact(job) for job in store.newest_first())
+        changed = await store.change(2, lambda job: with_event(job, NOW, "looked at"))
         assert [event.summary for event in changed.timeline[-2:]] == ["saved", "looked at"]
         assert len(from_record(2, history.get(2) or {}).timeline) == 6
         assert changed.result_url == ended_job(2, 3, NOW).result_url
 
 
 async def test_a_look_makes_it_whole(tmp_path: Path) -> None:
-    with open_ended_jobs(History, tmp_path, 3, compact=True) as (roster, history):
-        roster.load_full(1, history.get(1) or {})
-        assert roster[1] == ended_job(1, 3, NOW)
-        roster.load_full(2, {"no": "job"})
-        assert is_compact(roster[2])
+    with open_ended_jobs(History, tmp_path, 3, compact=True) as (store, history):
+        store.load_full(1, history.get(1) or {})
+        assert store[1] == ended_job(1, 3, NOW)
+        store.load_full(2, {"no": "job"})
+        assert is_compact(store[2])
 
 
 async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
@@ -87,30 +87,30 @@ async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
     """
     history = History.open(tmp_path)
     history.add_many(to_record(ended_job(number, 300, NOW)) for number in range(1, 301))
-    roster = JobStore(history)
+    store = JobStore(history)
     told: list[frozenset[int]] = []
     try:
-        roster.load(history.recent(300))
-        roster.subscribe(told.append)
-        assert roster.compact_old(keep_ids=()) == list(range(1, 301 - MAX_FULL_JOBS))
+        store.load(history.recent(300))
+        store.subscribe(told.append)
+        assert store.compact_old(keep_ids=()) == list(range(1, 301 - MAX_FULL_JOBS))
         assert told == [frozenset(range(1, 301 - MAX_FULL_JOBS))]
-        assert roster.compact_old(keep_ids=()) == []
-        await roster.change(1, lambda job: with_event(job, NOW, "looked at"))
-        assert roster.compact_old(keep_ids={101}) == []
-        assert roster.compact_old(keep_ids=()) == [101]
+        assert store.compact_old(keep_ids=()) == []
+        await store.change(1, lambda job: with_event(job, NOW, "looked at"))
+        assert store.compact_old(keep_ids={101}) == []
+        assert store.compact_old(keep_ids=()) == [101]
         for job_id in range(102, 301):
-            roster.change_in_memory(job_id, lambda job: with_event(job, NOW, "not yet written"))
-        await roster.add(ended_job(0, 300, NOW))
-        await roster.add(ended_job(0, 300, NOW))
-        assert roster.compact_old(keep_ids=()) == [1]
-        assert not is_compact(roster[102])
-        await roster.flush()
-        assert roster.compact_old(keep_ids=()) == [102]
+            store.change_in_memory(job_id, lambda job: with_event(job, NOW, "not yet written"))
+        await store.add(ended_job(0, 300, NOW))
+        await store.add(ended_job(0, 300, NOW))
+        assert store.compact_old(keep_ids=()) == [1]
+        assert not is_compact(store[102])
+        await store.flush()
+        assert store.compact_old(keep_ids=()) == [102]
         assert len((history.get(102) or {})["timeline"]) == 6
-        await roster.remove(104)
-        assert roster.compact_old(keep_ids=()) == []
+        await store.remove(104)
+        assert store.compact_old(keep_ids=()) == []
     finally:
-        roster.close()
+        store.close()
         history.close(compact=False)
 
 

@@ -1,4 +1,4 @@
-"""A process that works at a desk until it is killed, saying each id once it is shown.
+"""A process that works at a engine until it is killed, saying each id once it is shown.
 
 ``python -m tests.jobs.worker FOLDER BASE_URL SEED``, with the key in the environment.
 """
@@ -25,7 +25,7 @@ def report(*values: object) -> None:
 
 
 class Worker:
-    """A desk under a mixed load."""
+    """A engine under a mixed load."""
 
     def __init__(self, folder: Path, base_url: str, seed: int) -> None:
         self.rng = random.Random(seed)
