@@ -101,7 +101,7 @@ class History(Protocol):
 
     @property
     def journal_size(self) -> int:
-        """Bytes of changes not yet folded."""
+        """Bytes of changes that are not in the document yet."""
 
     def compact(self) -> None:
         """Write the journal's changes into the document."""
@@ -144,7 +144,7 @@ class History(Protocol):
         """Hold the lock for a read-then-write step."""
 
     def close(self, *, compact: bool) -> None:
-        """Let go of the file, folding the journal into it first if asked."""
+        """Close the files, with `compact` after a compaction."""
 
 
 class InstanceRegistry(Protocol):

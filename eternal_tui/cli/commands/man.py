@@ -53,7 +53,7 @@ SCOPE_TITLES = {
 
 _FILES_SECTION = """\
 history.json       every job, a plain TinyDB file; in the data folder, ~/.local/share/eternal-tui
-history.journal    changes not yet folded into it
+history.journal    changes not yet merged into it
 results/           images and videos
 logs/              log and crash reports
 ~/.config/eternal-tui/config.toml    configuration"""
