@@ -55,7 +55,7 @@ def _build_app(
     try:
         # The terminal replies while the rest is imported.
         with (
-            probing(environ=environ, cache=_probe_cache_path(environ))
+            probing(environ=environ, cache=probe_cache_path(environ))
             if settings.images in ("auto", "sixel", "iterm2", "symbols")
             else nullcontext(TerminalInfo) as read_info
         ):
@@ -99,7 +99,7 @@ def _launch_demo(environ: Mapping[str, str], state_dir: Path | None, *, has_samp
     )
 
 
-def _probe_cache_path(environ: Mapping[str, str]) -> Path | None:
+def probe_cache_path(environ: Mapping[str, str]) -> Path | None:
     configured = environ.get("XDG_CACHE_HOME", "").strip()
     # The XDG specification ignores relative paths.
     with suppress(SettingsError):

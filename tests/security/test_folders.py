@@ -8,7 +8,7 @@ import pytest
 
 from eternal_tui.config import home_dir
 from eternal_tui.core.files import make_private_dir
-from eternal_tui.tui.run import _probe_cache_path
+from eternal_tui.tui.run import probe_cache_path
 from tests.cli.program import Program
 from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
 
@@ -54,7 +54,7 @@ def test_a_relative_folder_means_nothing(
     for told in ("rel/here", "~/x", "."):
         environ = {"ETERNAL_TUI_DATA_DIR": None, variable: told}
         assert program.run("jobs", environ=environ).code == 0
-        cache = _probe_cache_path(program.environ_with(environ))
+        cache = probe_cache_path(program.environ_with(environ))
         assert cache is not None
         assert cache.is_relative_to(program.environ["HOME"])
     assert list(here.iterdir()) == []

@@ -52,14 +52,8 @@ def hostile_astrid(text: str) -> list[Character]:
     return [msgspec.structs.replace(hostile_characters([text])[0], id="6870", name=UntrustedText("Astrid"))]
 
 
-def curl_command(given: FieldTexts) -> str:
-    """Return a documented command that holds the text where a person can have put it."""
-    body = json.dumps({"images": [given.line], "prompt": given.prompt, "type": "image"})
-    return f"curl -X POST https://open.eternalai.org/v2/base/generate -d '{body}'".replace("'{", "$'{")
-
-
 async def capture_frames(pilot: Pilot[Any], given: FieldTexts) -> list[list[str]]:
-    """Return the form after each way in: a draft, a preset, a paste into each field, two commands, the list's names."""
+    """Return the form after each way in: a draft, a preset, a paste into each field, a command, the list's names."""
     screen = FormScreen()
     await pilot.app.push_screen(screen)
     form, taken = screen.form, []
@@ -81,10 +75,10 @@ async def capture_frames(pilot: Pilot[Any], given: FieldTexts) -> list[list[str]
         pilot.app.post_message(Paste(words))
         await take()
     form.load(Draft())
-    form._notice = form.load_curl(f"curl -d '{{\"type\": {json.dumps(given.line)}}}' https://x/v2/base/generate")
-    form._refresh_fields()
+    screen.query_one("#prompt").focus()
+    await capture_rows(pilot)
+    pilot.app.post_message(Paste(f"curl -d '{{\"type\": {json.dumps(given.line)}}}' https://x/v2/base/generate"))
     await take()
-    form._notice = ""
     # Whom an entry means, told with age, gender and story.
     form.set_characters(hostile_astrid(given.line))
     form.load(Draft(character="6870"))
