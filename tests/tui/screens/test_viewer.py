@@ -216,7 +216,7 @@ async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
         async with stage.run_test(size=(80, 20)) as pilot:
             await wait_until(
                 pilot,
-                lambda: "file broken" in flat_screen_text(stage) and "cut short" in flat_screen_text(stage),
+                lambda: "broken" in flat_screen_text(stage) and "cut short" in flat_screen_text(stage),
             )
             assert UPPER_HALF_BLOCK not in screen_text(stage)
             write_image(bench.jobs.results_dir / "late.png")
