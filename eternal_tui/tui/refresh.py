@@ -69,11 +69,6 @@ class RefreshTimer:
         self._due_at = float("inf")
         self._cancel: Cancel | None = None
 
-    @property
-    def idle(self) -> bool:
-        """Whether no refresh is due."""
-        return self._cancel is None
-
     def subscribe(self, callback: RefreshCallback) -> None:
         """Call `callback(changed ids, time)` at every refresh, after those added before."""
         self._callbacks.append(callback)

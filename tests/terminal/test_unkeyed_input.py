@@ -1,4 +1,4 @@
-"""The app in a pseudo-terminal that sends what is no key, has odd streams, or sees the app die."""
+"""Input that is no key, keys in one read, odd streams, and the end of the app, on a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ from tests.cli.program import Program, a_job, threaded_sandbox
 from tests.terminal.pseudo_terminal import PseudoTerminal
 from tests.terminal.replies import REPLIES
 from tests.terminal.stage import APP_COMMAND, make_environ, start_app
+from tests.terminal.tmux import PROGRAM, Tmux, needs_tmux
+from tests.terminal.tmux import make_environ as make_tmux_environ
 
-SCREENS = {"list": b"", "form": b"n", "filter": b"/", "help": b"?", "palette": b"\x10", "characters": b"C"}
+SCREENS = {
+    "list": b"", "form": b"n", "filter": b"/", "help": b"?", "palette": b"\x10", "characters": b"C",
+    "statistics": b"\x10statistics\r",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -179,3 +184,29 @@ def test_saving_a_copy_in_a_deleted_folder(tmp_path: Path, sandbox: Sandbox) -> 
         terminal.send(b"\x15$HOME/wrong.png\r")
         terminal.wait_for("Its content is JPG")
     assert (tmp_path / "wrong.png").read_bytes().startswith(b"\xff\xd8")
+
+
+@needs_tmux
+@pytest.mark.terminal
+def test_typed_ahead(tmp_path: Path) -> None:
+    """Keys that arrive in one read mean what they mean one by one.
+
+    Seen to fail with keys handled as they come: the r of /red ran the job again, which is a paid request, and the
+    prompt behind the Enter that chose a character was typed into its field.
+    """
+    with Tmux([*PROGRAM, "--demo", "--empty"], make_tmux_environ(tmp_path)) as demo:
+        demo.wait_for("No jobs yet")
+        demo.press("C-n")
+        demo.wait_for("opens the list")
+        demo.press("Enter")
+        demo.wait_for("6873  Elara")
+        demo.type("\rIn a red coat\x13")
+        demo.wait_for(lambda screen: "1 running" in screen or "1 done" in screen)
+        demo.press("Escape")
+        demo.wait_for("1 done today")
+        demo.type("/red")
+        screen = demo.wait_for("/ red")
+        assert "2 running" not in screen
+        assert "1 done today" in demo.wait_for("1 of 1")
+        demo.press("C-q")
+        demo.wait_for("gone: 0")
