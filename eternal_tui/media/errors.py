@@ -9,10 +9,10 @@ NOT_CHARGED_NOTE = "Not charged again."
 
 
 class ResultError(Exception):
-    """A result could not be fetched or opened; its text is a sentence to show as it stands.
+    """A result could not be fetched or opened; its text is a sentence to show unchanged.
 
-    A screen shows it and a verb prints it, so that it names no key. No text from the service, no address and no
-    local path is ever part of it: signed links are secrets, and a server's words are not ours to print.
+    A screen shows it and a command prints it, so it names no key. No text from the service, no address and no
+    local path is ever part of it: signed links are secrets, and a server's text is untrusted.
     """
 
     def __init__(self, message: str) -> None:
@@ -36,7 +36,7 @@ class LinkRejected(ResultError):
 
 
 class StorageRejected(LinkRejected):
-    """The storage was asked and answered that it gives this file to nobody."""
+    """The storage refused the request for the file."""
 
     def __init__(self, status: int) -> None:
         ResultError.__init__(self, f"Storage refused the file (HTTP {status}).")
@@ -76,7 +76,7 @@ class DiskFull(ResultError):
 
 
 class ResultsDirUnusable(ResultError):
-    """The results folder cannot be used: missing rights, or a symbolic link stands in its place."""
+    """The results folder cannot be used: missing rights, or a symbolic link in its place."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"File not saved: the results folder {reason}. Fix that, then retry.")

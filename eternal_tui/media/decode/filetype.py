@@ -90,7 +90,7 @@ _OGG_VIDEO_CODECS = (b"\x80theora", b"OVP80", b"fishead")
 """What the first page of an Ogg file says where there is a picture, or a table of contents."""
 
 _TS_PACKETS = ((188, 0), (192, 4))
-"""Length of a packet, and where in it the sync byte stands: broadcast, and with a time stamp before each (M2TS)."""
+"""Length of a packet, and the offset of its sync byte: broadcast, and with a time stamp before each (M2TS)."""
 
 IMAGE_SUFFIXES = frozenset({
     ".jpg", ".png", ".webp", ".gif", ".avif", ".bmp", ".tiff", ".heic", ".jp2", ".qoi", ".ppm",

@@ -123,7 +123,7 @@ def pan_viewport(viewport: Viewport, visible: Crop, source_size: tuple[int, int]
     """
     width, height = source_size
     seen_width, seen_height = visible.right - visible.left, visible.bottom - visible.top
-    # From where the part really is: a wish beyond the edge is not saved up.
+    # From where the part is: a pan beyond the edge is not saved up.
     x = (visible.left + seen_width / 2 + right * PAN_STEP_SHARE * seen_width) / width
     y = (visible.top + seen_height / 2 + down * PAN_STEP_SHARE * seen_height) / height
     half_x, half_y = seen_width / width / 2, seen_height / height / 2

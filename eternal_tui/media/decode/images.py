@@ -154,7 +154,7 @@ def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ImageInfo:
 
 
 def frame_durations(image: Image.Image) -> list[float]:
-    """Return how many seconds each frame of an opened image stands, an empty list for a still.
+    """Return how many seconds each frame of an opened image is shown, an empty list for a still.
 
     Those that are not read within `_ANIMATION_SECONDS` are taken to be like the others on average.
     """

@@ -123,7 +123,7 @@ def to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
 def _png_strips(image: Image.Image, file: BinaryIO, rows: int) -> Iterator[tuple[int, Image.Image]]:
     """Yield an image's rows, `rows` at a time, each with where it begins.
 
-    Every strip becomes a small PNG of its own, in which the last row of the strip before stands first: the filters of
+    Every strip becomes a small PNG of its own, whose first row is the last of the strip before: the filters of
     a row refer to it. So Pillow's decoder undoes them.
     """
     from PIL import Image

@@ -251,7 +251,7 @@ class AsyncVideo:
             video.resize(canvas)
             return video
         except BaseException:
-            # Whoever asked may be gone before the thread has opened the file.
+            # The caller may be gone before the thread has opened the file.
             opening.add_done_callback(_close_once_opened)
             threads.shutdown(wait=False)
             raise

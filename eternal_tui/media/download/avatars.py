@@ -1,4 +1,4 @@
-"""Avatars: fetched and checked like results, kept in a folder of their own that never grows beyond a cap."""
+"""Avatars: fetched and checked like results, cached in a folder of their own with a size limit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import MIB, DecodeLimits, DownloadLimits
 
 MAX_CACHE_BYTES = 50 * MIB
-"""Bytes of all kept avatars together: about a thousand of those the service serves."""
+"""Bytes of all cached avatars: about a thousand of those the service serves."""
 
 MAX_CONCURRENT_DOWNLOADS = 4
 """Avatars on their way at one time: decoration must not crowd out results."""
@@ -72,7 +72,7 @@ class AvatarCache:
         self._failed_urls: set[str] = set()
 
     async def get(self, url: str) -> Path | None:
-        """Return the file behind `url`, None where there is none to be had. Callers may be cancelled at any time."""
+        """Return the file behind `url`, None where there is none. Callers may be cancelled at any time."""
         if not url or url in self._failed_urls:
             return None
         if url not in self._tasks:
@@ -94,9 +94,9 @@ class AvatarCache:
 
     async def _load(self, url: str) -> Path | None:
         name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:40]
-        kept = await asyncio.to_thread(self._cached_file, name)
-        if kept is not None:
-            return kept
+        cached = await asyncio.to_thread(self._cached_file, name)
+        if cached is not None:
+            return cached
         async with self._download_slots:
             if self._downloader is None:
                 self._downloader = asyncio.create_task(asyncio.to_thread(self._open_downloader))

@@ -1,6 +1,6 @@
 """A signed link in, a verified file out.
 
-Nothing of the answer decides a path, and the final name only ever holds a file that was checked.
+Nothing in the response decides a path, and the final name only ever holds a file that was checked.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class ResultDownloader:
 
         `name` is our own job id. An encrypted result is kept as it came, as `name.bin`, unchecked.
         `on_slow` is called once where less than `min_bytes_per_second` came over a window: the fetch goes on, but
-        nobody should wait in line behind it.
+        other downloads should not wait for it.
         Raises ResultError, whose kinds `media.errors` lists, and ValueError for a name that is not ours.
         """
         validate_name(name)
@@ -241,7 +241,7 @@ class ResultDownloader:
 def _start_body(response: httpx.Response, download: _PartialDownload) -> ContentRange:
     """Ready the download for what this answer brings: the rest of its file, or all of it again."""
     if response.status_code == 416:
-        # The file is not the one a part of was kept: the next round asks for the whole.
+        # The file has changed since its part was saved: the next request is for the whole.
         download.restart()
         raise _TransferInterrupted
     body = parse_content_range(response, download.partial_file.received_bytes)

@@ -56,7 +56,7 @@ def check_status(response: httpx.Response, now: float, *, resuming: bool) -> Non
     Raises LinkExpired, StorageUnreachable or StorageRejected for every other status.
     """
     status = response.status_code
-    # 203 is a 200 that a proxy has touched; a 206 that nobody asked for may hold the whole file all the same.
+    # 203 is a 200 that a proxy has touched; an unrequested 206 may hold the whole file all the same.
     if status in (200, 203, 206) or (resuming and status == 416):
         return
     if status in _EXPIRED_STATUSES:

@@ -152,7 +152,7 @@ class ResultsDirectory:
     def publish(self, partial_file: PartialFile, name: str, suffix: str, sha256: str) -> Path:
         """Give a finished part its final name and return it; an existing file is never replaced.
 
-        A file of the same content that stands there already is kept and its path returned; another one's
+        A file of the same content that is there already is kept and its path returned; another one's
         name is left alone and `-2`, `-3` … is taken.
         """
         for copy in range(1, _MAX_COPIES + 1):

@@ -92,13 +92,13 @@ _LOCAL_SUFFIXES = frozenset(
         *("nip.io", "sslip.io", "xip.io", "localtest.me", "lvh.me", "vcap.me", "lacolhost.com"),
     }
 )
-"""Ends of names that are looked up in private networks, and public ones that stand for whatever address is in them."""
+"""Ends of names that are looked up in private networks, and public ones that resolve to the address in them."""
 
 
 def is_local_name(host: str) -> bool:
     """Tell names that mean this machine or its network wherever they are looked up, also behind a proxy.
 
-    A name of one label, such as `metadata`, is looked up in the search domain of whoever looks.
+    A name of one label, such as `metadata`, is looked up in the resolver's search domain.
     """
     labels = normalize_host(host).split(".")
     return len(labels) < 2 or any(".".join(labels[-count:]) in _LOCAL_SUFFIXES for count in (1, 2))

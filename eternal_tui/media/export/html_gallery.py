@@ -1,4 +1,4 @@
-"""Results as one page that stands alone: pictures and clips inside it, no network, no script, nothing of others run."""
+"""Results as one self-contained page: pictures and clips inside it, no network, no script, nothing of others run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BASE64_CHUNK_BYTES = 3 * 256 * 1024
 """Bytes put into base64 at a time: a multiple of three, so that the pieces join."""
 
 POSTER_BOX_PIXELS = (640, 640)
-"""The box in pixels into which a clip's first frame is fitted: it stands for the clip until it plays, and in print."""
+"""The box in pixels into which a clip's first frame is fitted: it is shown until the clip plays, and in print."""
 
 _MIME_BY_SUFFIX = {
     "jpg": "image/jpeg",

@@ -41,7 +41,7 @@ class Drawing(msgspec.Struct, frozen=True):
         return self.update if same and self.update else self.transmit
 
     def row(self, y: int, background: Style) -> Strip:
-        """Return one strip as it stands on a ground."""
+        """Return one strip over a background."""
         return self.strips[y].apply_style(background) if self.is_transparent else self.strips[y]
 
 

@@ -30,7 +30,7 @@ class PixelPairStyle(Style):
 
     @classmethod
     def from_pixels(cls, pair: bytes, *, truecolor: bool) -> Self:
-        """Return the style; `truecolor` promises that the terminal takes 24 bits, and so what it is told."""
+        """Return the style; `truecolor` says that the terminal takes 24 bits."""
         style = cls.__new__(cls)
         style._pair = pair
         style._hash = hash(pair)
@@ -71,7 +71,7 @@ class GroundStyle(PixelPairStyle):
         return _rich_colour(self._pair)
 
 
-# Numbers with what stands beside them, written once: a third of the time of writing them into each cell.
+# Numbers with their separators, formatted once: a third of the time of formatting them for each cell.
 _FOREGROUND_RED = tuple(f"38;2;{level};" for level in range(256))
 _MIDDLE_CHANNEL = tuple(f"{level};" for level in range(256))
 _FOREGROUND_BLUE_TO_BACKGROUND = tuple(f"{level};48;2;" for level in range(256))
@@ -150,7 +150,7 @@ class HalfBlocks:
         return ""
 
     def clear_row_cache(self) -> None:
-        """Draw every row anew from now on."""
+        """Forget the rows drawn so far."""
         self._recent_rows, self._older_rows = {}, {}
 
     def _cached_row(self, upper: bytes, lower: bytes, width: int) -> Strip:

@@ -1,6 +1,6 @@
 """Kitty's graphics protocol with Unicode placeholders: sharp pictures that move like text.
 
-The terminal is sent the pixels once, under a number; what stands in the cells is an ordinary character whose
+The terminal is sent the pixels once, under a number; the cells contain an ordinary character whose
 colour is that number and whose combining marks say which part of the picture it shows. So scrolling, cropping
 and tmux treat a picture as text. See https://sw.kovidgoyal.net/kitty/graphics-protocol/#unicode-placeholders
 """
@@ -42,14 +42,14 @@ def _expand_ranges(ranges: str) -> str:
 
 
 DIACRITICS = _expand_ranges(_DIACRITIC_RANGES)
-"""Mark number n stands for row or column n."""
+"""Mark number n means row or column n."""
 
 
 MAX_CHUNK_CHARS = 4096
 """Most base64 characters one escape sequence may carry."""
 
 _GREY_STEP = 43
-"""Every so many numbers, first and last included, stands a grey, which would be sent as one of the grey ramp."""
+"""Every so many numbers, first and last included, is a grey, which would be sent as one of the grey ramp."""
 
 _COLOUR_CUBE_LEVELS = (0, 95, 135, 175, 215, 255)
 """Levels of the 256-colour cube, where number 16 is black and 231 white."""
@@ -64,7 +64,7 @@ class KittyPlaceholders:
 
     `cell_size` is the size of one cell in pixels. In `tmux` every sequence is wrapped to pass through. Without
     `truecolor` a picture's number must fit the 256-colour cube, for it travels as a colour. `supports_animation` says
-    that the terminal knows animations: the next frame of a clip is then a change of the picture that stands, made at
+    that the terminal knows animations: the next frame of a clip is then a change of the picture on the screen, made at
     once. Sent as a picture under the same number it would be shown as nothing while it is coming (kitty 0.32). A
     terminal that is `remote` gets a quarter of the pixels in fewer colours, packed hard: 39 KB where it would be 450.
     """
@@ -98,7 +98,7 @@ class KittyPlaceholders:
         return self
 
     def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:
-        """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels as they stand."""
+        """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels in place."""
         cell = self.video_cell_size if animated else self.cell_size
         columns = min(ceil(frame.width / cell[0]), len(DIACRITICS))
         rows = min(ceil(frame.height / cell[1]), len(DIACRITICS))

@@ -1,7 +1,7 @@
 """Sharp stills laid over text symbols of the same picture: sixel, and iTerm2's inline images.
 
 Both belong to the place of the cursor and disappear where a cell is written, so clips stay symbols. Sixel pixels go
-into bands six rows high, band by band and in each band colour by colour: a character says which of the six stand in
+into bands six rows high, band by band and in each band colour by colour: a character says which of the six have
 that colour, see https://vt100.net/docs/vt3xx-gp/chapter14.html. iTerm2's is a whole JPEG file that the terminal scales
 to a number of cells, see https://iterm2.com/documentation-images.html.
 """

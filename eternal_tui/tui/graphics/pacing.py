@@ -28,7 +28,7 @@ class FrameBudget(NamedTuple):
     bytes_per_second: float | None = None
 
     def frame_seconds(self, frame_bytes: int) -> float:
-        """Return how long a frame of `frame_bytes` bytes has to stand."""
+        """Return how long a frame of `frame_bytes` bytes is to be shown."""
         least = 1.0 / self.frame_rate
         return least if self.bytes_per_second is None else max(least, frame_bytes / self.bytes_per_second)
 
@@ -40,7 +40,7 @@ class FrameBudget(NamedTuple):
 def frame_budget_for(
     environ: Mapping[str, str], bytes_per_second: float | None = None, frame_rate: float = LOCAL_FRAME_RATE
 ) -> FrameBudget:
-    """Return the pace for this terminal: full locally, thinned over SSH; the user's figures are kept to on both."""
+    """Return the pace for this terminal: full locally, thinned over SSH; the user's figures hold for both."""
     if is_remote(environ):
         return FrameBudget(min(frame_rate, REMOTE_FRAME_RATE), bytes_per_second or REMOTE_BYTES_PER_SECOND)
     return FrameBudget(frame_rate, bytes_per_second)

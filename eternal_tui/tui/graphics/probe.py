@@ -79,7 +79,7 @@ class _CacheEntry(msgspec.Struct):
 
 
 def parse_replies(data: bytes) -> TerminalInfo:
-    """Return what a terminal's answers to `QUERY` say, whatever stands between them."""
+    """Return what a terminal's answers to `QUERY` say, whatever is between them."""
     name, kitty, cell = (
         re.search(_NAME_PATTERN, data),
         re.search(_KITTY_PATTERN, data),
@@ -164,7 +164,7 @@ class TerminalQuery:
             termios.tcsetattr(self._stdin, termios.TCSADRAIN, self._saved_modes)
 
     def close(self) -> None:
-        """Take the answer if nobody did: it would be typed into whatever comes next."""
+        """Read the answer if it was not read: it would be typed into the next program."""
         if self._is_pending:
             self.read_reply()
 
@@ -284,7 +284,7 @@ def _query_tmux(environ: Mapping[str, str]) -> TerminalInfo:
 
 
 def _cache_key(stdin: int, environ: Mapping[str, str]) -> str:
-    """Name this login on this terminal: another terminal on the same line later must be asked anew."""
+    """Name this login on this terminal: another terminal on the same line later must be asked again."""
     names = ("TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLORTERM", "KITTY_WINDOW_ID", "SSH_CONNECTION")
     return "|".join([os.ttyname(stdin), str(os.getsid(0)), *(environ.get(name, "") for name in names)])
 

@@ -1,4 +1,4 @@
-"""The part of a picture widget that stands on the screen: a drawing, or words in its place."""
+"""The part of a picture widget that is on the screen: a drawing, or a message."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DrawingWidget(Widget):
 
     @property
     def has_drawing(self) -> bool:
-        """Whether a picture stands on the screen, and not words."""
+        """Whether a picture is on the screen, and not a message."""
         return bool(self._drawing.strips)
 
     def on_mount(self) -> None:
@@ -144,7 +144,7 @@ class DrawingWidget(Widget):
         return Strip.join(self._row_parts(y, self.rich_style)).crop(0, self.size.width)
 
     def _row_parts(self, y: int, style: Style) -> tuple[Strip, Strip, Strip]:
-        """Return what stands in one row, between the blanks before and behind it."""
+        """Return one row: the blanks before, the content, the blanks behind."""
         width = self.size.width
         rows, columns = (
             (self._drawing.strips, self._drawing.width) if self.has_drawing else (self._message_rows(), width)

@@ -82,10 +82,9 @@ class MediaView(VideoPlayer):
     """Shows one file, centred, its aspect kept, as large as the widget is.
 
     `playback_graphics` are the graphics of a playing clip: those of a still one, with fewer colours where the line is
-    slow. Decodes off the event loop and only what still stands after `decode_delay_seconds` seconds; the picture before
-    stays for up to `linger_seconds` seconds, so that a quick successor comes without a blink. Nothing runs while a
-    still is shown. `message` stands in its place where there is nothing to draw with, nothing to draw, or a broken
-    file.
+    slow. Decodes off the event loop and only what is still wanted after `decode_delay_seconds` seconds; the picture
+    before stays for up to `linger_seconds` seconds, so that a quick successor comes without a blink. Nothing runs while
+    a still is shown. `message` is shown instead where there is nothing to draw with, nothing to draw, or a broken file.
     """
 
     DEFAULT_CSS = "MediaView { width: 1fr; height: 1fr; }"
@@ -138,7 +137,7 @@ class MediaView(VideoPlayer):
         self._reload(path)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw anew for the new size."""
+        """Draw again for the new size."""
         clip = self._video
         if clip is None:
             if self.path is not None and event.size.area:

@@ -36,7 +36,7 @@ ROUNDING_FRAMES = 0.25
 
 
 class Playhead:
-    """Where a clip of `frame_rate` frames a second stands while it plays, at `frame_budget`.
+    """The position of a clip of `frame_rate` frames a second while it plays, at `frame_budget`.
 
     Times are seconds into the clip.
 
@@ -77,7 +77,7 @@ class Playhead:
 
 
 class VideoPlayer(DrawingWidget):
-    """Plays the clip that was given to it, at `frame_budget`, and shows single frames of it while it stands.
+    """Plays the clip that was given to it, at `frame_budget`, and shows single frames of it while paused.
 
     `playback_graphics` are the graphics of a playing clip: those of a still one, with fewer colours where the line is
     slow.
@@ -124,7 +124,7 @@ class VideoPlayer(DrawingWidget):
         self._seek_worker: Worker[None] | None = None
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say so where loading or playing ended in an error nobody foresaw."""
+        """Show an unexpected error of loading or playing."""
         event.stop()
         if event.state is WorkerState.ERROR and self.path is not None:
             kind = type(event.worker.error).__name__
@@ -144,7 +144,7 @@ class VideoPlayer(DrawingWidget):
         self.post_message(self.Failed(self, path, error.message))
 
     def play(self) -> None:
-        """Play the clip from where it stands, from its start if it stands at its end."""
+        """Play the clip from its position, from its start if it is at its end."""
         self.play_from(0.0 if self.is_at_end else self.position)
 
     @property
@@ -163,7 +163,7 @@ class VideoPlayer(DrawingWidget):
 
     @property
     def is_at_end(self) -> bool:
-        """Whether the last frame of a clip stands on the screen."""
+        """Whether the last frame of a clip is on the screen."""
         return self._shown is not None and self._shown.is_last
 
     @property
@@ -184,11 +184,11 @@ class VideoPlayer(DrawingWidget):
         self._run_exclusive(lambda: self._run_playback(clip), "picture-play")
 
     def pause(self) -> None:
-        """Stop at the frame that stands on the screen."""
+        """Stop at the frame that is on the screen."""
         if self.playing:
             at, shown = self.position, self._shown
             self.playing = False
-            # Within what stands on the screen, though the clock may be past it on a slow line.
+            # Within the frame on the screen, though the clock may be past it on a slow line.
             if shown is not None and not shown.is_last:
                 at = max(shown.seconds, min(at, shown.until - HALF_TICK_SECONDS))
             self.position = at
@@ -198,7 +198,7 @@ class VideoPlayer(DrawingWidget):
         self._seek_target, self._pending_steps, self._redraw_pending, self._seek_worker = None, 0, False, None
 
     def toggle_playback(self) -> None:
-        """Play if the clip stands still, pause if it plays."""
+        """Play if the clip is paused, else pause."""
         if self.playing:
             self.pause()
         else:
@@ -226,7 +226,7 @@ class VideoPlayer(DrawingWidget):
             self._start_seek()
 
     def redraw(self) -> None:
-        """Draw the frame anew that a clip stands at, or is about to be moved to."""
+        """Draw the clip's current frame again, or the one it is about to be moved to."""
         self._redraw_pending = True
         self._start_seek()
 
@@ -235,7 +235,7 @@ class VideoPlayer(DrawingWidget):
             self._seek_worker = self._run_exclusive(self._run_seek, "picture-play")
 
     async def _run_seek(self) -> None:
-        """Show what a clip that stands is to be moved to, until nothing else is wanted.
+        """Show the frame a paused clip is moved to, until no other is wanted.
 
         Keys that come faster than frames are added up, and none overtakes another: of several clips moved together
         each would lose other ones.
@@ -285,7 +285,7 @@ class VideoPlayer(DrawingWidget):
             await asyncio.sleep(head.advance(written))
         self.pause()
         if found is not None:
-            # What stands still is looked at: in all its colours.
+            # A paused frame is shown in all its colours.
             await self._show_frame(found)
 
     def _reduce_quality(self) -> None:

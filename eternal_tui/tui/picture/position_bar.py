@@ -1,4 +1,4 @@
-"""Where a clip stands: a quiet bar, and its time of its length."""
+"""The position of a clip: a bar, its time and its length."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIN_BAR_COLUMNS = 6
 
 
 def position_text(position: float, duration: float, *, playing: bool, seeking: bool = False) -> SafeText:
-    """Return the moment and the length as a person says them, and whether the clip moves."""
+    """Return the position, the length and whether the clip plays, as text."""
     state = SafeText("seeking" if seeking else "playing" if playing else "paused")
     return format_safe(
         "{at} / {length} {state}", at=format_duration(int(position)), length=format_duration(duration), state=state
@@ -36,7 +36,7 @@ def split_bar(position: float, duration: float, width: int, glyphs: Glyphs = UNI
 
 
 class PositionBar(Widget):
-    """One line under a clip. It is told where the clip stands, and repaints only when that shows."""
+    """One line under a clip. It is set to the clip's position, and repaints only when that changes it."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"position-line--played", "position-line--rest"}
     DEFAULT_CSS = """
