@@ -15,7 +15,7 @@ from PIL import Image, ImageChops, ImageOps, ImageStat
 from eternal_tui.media.decode.frame import Canvas, Frame, Viewport
 from eternal_tui.media.decode.images import image_frame, image_info
 from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic
-from eternal_tui.media.decode.video import TimedFrame, VideoReader, clip_facts, poster
+from eternal_tui.media.decode.video import TimedFrame, VideoReader, poster
 from eternal_tui.media.decode.video_scaling import HLG, PQ
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
@@ -116,7 +116,7 @@ def test_a_seek_in_a_long_stretch_without_key_frames_arrives(tmp_path: Path) -> 
 def test_pixels_that_are_not_square_are_drawn_so(tmp_path: Path, aspect: Fraction, size: tuple[int, int]) -> None:
     """Seen to fail as it was: 320 × 180 at 2:1 was drawn, and called, 16:9."""
     path = corpus.write_clip(tmp_path / "a.mp4", [make_image(96, 64)], setup=corpus.set_aspect(aspect))
-    facts = clip_facts(path)
+    facts = corpus.clip_facts(path)
     assert (facts.width, facts.height) == size
     assert check(path.read_bytes()).width == size[0]
     frame = poster(path, Canvas(*size, cell_size=(1, 1)))
@@ -176,7 +176,7 @@ def test_the_codec_is_called_by_its_name(tmp_path: Path) -> None:
     path = corpus.write_clip(
         tmp_path / "a.mp4", [make_image(96, 64)], codec="libsvtav1", codec_options={"preset": "13"}
     )
-    assert clip_facts(path).codec == "av1"
+    assert corpus.clip_facts(path).codec == "av1"
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 7])

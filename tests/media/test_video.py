@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops, ImageStat
 
 from eternal_tui.media.decode.frame import Canvas, Viewport, visible_crop
-from eternal_tui.media.decode.video import AsyncVideo, TimedFrame, VideoReader, clip_facts, poster
+from eternal_tui.media.decode.video import AsyncVideo, TimedFrame, VideoReader, poster
 from eternal_tui.media.errors import BrokenFile
+from tests.media.corpus import clip_facts
 from tests.media.files import make_image, rotate_video, write_scene_video, write_video
 
 

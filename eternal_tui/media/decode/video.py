@@ -195,12 +195,6 @@ def check_video(file: BinaryIO, decoder: str, limits: DecodeLimits) -> VideoInfo
         return reader.scan()
 
 
-def clip_facts(path: Path, limits: DecodeLimits | None = None) -> VideoInfo:
-    """Return a clip's facts; raises ResultError. Blocks."""
-    with VideoReader(path, limits=limits) as reader:
-        return reader.scan()
-
-
 def poster(
     path: Path, canvas: Canvas, *, background: tuple[int, int, int] = BLACK, limits: DecodeLimits | None = None
 ) -> Frame:
