@@ -56,18 +56,18 @@ _C1_LETTERS = {chr(code + base): letter for code, letter in _C1.items() for base
 _INVALID_BYTES = re.compile("[\udc80-\udcff]")
 _STRING_TAIL = re.compile(r"[ -~]*\x1b\\")
 """The end of a string that another program read the beginning of."""
-_LATE_TAIL = re.compile(
+_LATE_TAIL = (
     r"\[[0-?]*[ -/]*[@-~]|\[[0-?]|O[A-Za-z]\Z|P(?:[>!]|[\d;]*[$+!]|[\d;]+\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G"
     r"|[P\]_^X][ -~]*\x1b\\"
 )
 """Start of a read that goes on behind an ESC that was taken for the key."""
-_SPLIT_TAIL = re.compile(
+_SPLIT_TAIL = (
     r"\[[0-?][ -?]*(?:[@-~]|\Z)|P(?:[>!]|[\d;]*[$+!]|[\d;]+\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G|[P\]_^X][ -~]*\x1b\\"
 )
 """The same in several reads, the last of which has more than a byte: behind a `[` only a reply, with parameters."""
-_SPLIT_BYTE = re.compile(r"\[[0-?][ -?]*[@-~]|P(?:[>!]|[\d;]*[$+!])|\]\d+;|_G")
+_SPLIT_BYTE = r"\[[0-?][ -?]*[@-~]|P(?:[>!]|[\d;]*[$+!])|\]\d+;|_G"
 """The same where the last read has one byte, which a user might have typed."""
-_LATE_PREFIX = re.compile(r"\[[0-?]*|P(?:[>!]|[\d;]*[$+!]?)|\](?:\d*;?|[lLI])|_G?")
+_LATE_PREFIX = r"\[[0-?]*|P(?:[>!]|[\d;]*[$+!]?)|\](?:\d*;?|[lLI])|_G?"
 """What may become that with further bytes."""
 _CURSOR_REPORT = re.compile(r"\x1b\[(\d{1,5});(\d{1,5})R")
 _MOUSE_REPORT = re.compile(r"\x1b\[<\d{1,3};-?\d{1,5};-?\d{1,5}[Mm]")
@@ -196,10 +196,10 @@ class InputParser:
             is_behind_escape = now - self._escape_key_at < SEQUENCE_TIMEOUT_SECONDS
             is_byte = len(text) == 1
             tail = _SPLIT_BYTE if is_byte else _SPLIT_TAIL if late else _LATE_TAIL
-            if is_behind_escape and (held or not is_byte) and tail.match(late + text):
+            if is_behind_escape and (held or not is_byte) and re.match(tail, late + text):
                 self.note_delay(now - self._escape_key_at)
                 return ESC + late + text
-            if is_behind_escape and is_byte and _LATE_PREFIX.fullmatch(late + text):
+            if is_behind_escape and is_byte and re.fullmatch(_LATE_PREFIX, late + text):
                 self._late_prefix, self._late_held = late + text, held + text
                 return ""
             for character in held:
