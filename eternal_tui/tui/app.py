@@ -25,8 +25,9 @@ from eternal_tui.tui.config_watch import ConfigWatcher, ThemeStore
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.graphics.pacing import frame_budget_for
+from eternal_tui.tui.graphics.probe import is_remote
 from eternal_tui.tui.input.key_queue import KeyQueue
-from eternal_tui.tui.refresh import clock_step_seconds_for, is_remote, refresh_seconds_for
+from eternal_tui.tui.refresh import clock_step_seconds_for, refresh_seconds_for
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.shutdown import GracefulShutdown
 from eternal_tui.tui.terminal.base_app import TerminalApp

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
+from eternal_tui.tui.graphics.probe import is_remote
+
 LOCAL_REFRESH_SECONDS = 0.25
 """Seconds between two refreshes on a local terminal."""
 
@@ -20,11 +22,6 @@ REMOTE_CLOCK_STEP_SECONDS = 5.0
 Cancel = Callable[[], None]
 Schedule = Callable[[float, Callable[[], None]], Cancel]
 RefreshCallback = Callable[[frozenset[int], float], None]
-
-
-def is_remote(environ: Mapping[str, str]) -> bool:
-    """Tell whether the terminal is behind SSH."""
-    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
 def refresh_seconds_for(environ: Mapping[str, str]) -> float:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from textual.strip import Strip
 
-from eternal_tui.tui.graphics.select import is_remote
+from eternal_tui.tui.graphics.probe import is_remote
 
 LOCAL_FRAME_RATE = 24.0
 REMOTE_FRAME_RATE = 4.0

@@ -169,9 +169,14 @@ class TerminalQuery:
             self.read_reply()
 
 
+def is_remote(environ: Mapping[str, str]) -> bool:
+    """Tell whether the terminal is at the other end of an SSH line."""
+    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
+
+
 def timeout_for(environ: Mapping[str, str]) -> float:
     """Return how many seconds the terminal that `environ` tells of has to answer."""
-    return REMOTE_TIMEOUT_SECONDS if environ.get("SSH_CONNECTION") or environ.get("SSH_TTY") else LOCAL_TIMEOUT_SECONDS
+    return REMOTE_TIMEOUT_SECONDS if is_remote(environ) else LOCAL_TIMEOUT_SECONDS
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from eternal_tui.config.settings import GraphicsMode
 from eternal_tui.core.sanitize import SafeText, join_safe
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.probe import TerminalInfo
+from eternal_tui.tui.graphics.probe import TerminalInfo, is_remote
 from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName, Symbols
 from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
 
@@ -119,7 +119,6 @@ def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[
     """Choose by the setting first, then by what the terminal said."""
     if mode != "auto":
         return _asked_choice(mode, terminal, environ)
-    bits = _REMOTE_BITS if is_remote(environ) else 8
     if without := _disabled_reason(environ):
         return BackendChoice(NullGraphics(), without)
     obstacle = _kitty_obstacle(terminal)
@@ -129,12 +128,10 @@ def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[
     if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
         return _sixel_choice(terminal, environ, f"because {terminal.name or 'the terminal'} says that it draws them")
     if obstacle and environ.get("TERM") == "linux":
-        return BackendChoice(
-            _half_blocks(bits, environ), "Half-blocks, because the console's font has no other blocks."
-        )
+        return BackendChoice(_half_blocks(environ), "Half-blocks, because the console's font has no other blocks.")
     if obstacle:
         symbols = supported_symbols(terminal, environ)
-        return BackendChoice(_symbols(symbols, bits, environ), f"{symbols.capitalize()}, because {obstacle}.")
+        return BackendChoice(_symbols(symbols, environ), f"{symbols.capitalize()}, because {obstacle}.")
     through = ", through tmux" if terminal.tmux else ""
     coarse = ", with fewer pixels over SSH" if is_remote(environ) else ""
     return BackendChoice(
@@ -144,7 +141,6 @@ def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[
 
 
 def _asked_choice(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
-    bits = _REMOTE_BITS if is_remote(environ) else 8
     match mode.partition(":")[0]:
         case "off":
             return BackendChoice(NullGraphics(), "Pictures are off, as asked: words instead.")
@@ -160,16 +156,20 @@ def _asked_choice(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[s
         case "symbols":
             asked = (name for name in SYMBOL_NAMES if mode.endswith(name))
             symbols = next(asked, None) or supported_symbols(terminal, environ)
-            return BackendChoice(_symbols(symbols, bits, environ), f"{symbols.capitalize()}, as asked.")
-    return BackendChoice(_half_blocks(bits, environ), "Half-blocks, as asked.")
+            return BackendChoice(_symbols(symbols, environ), f"{symbols.capitalize()}, as asked.")
+    return BackendChoice(_half_blocks(environ), "Half-blocks, as asked.")
 
 
-def _half_blocks(bits: int, environ: Mapping[str, str]) -> HalfBlocks:
-    return HalfBlocks(bits, truecolor=_has_truecolor(environ))
+def _bits(environ: Mapping[str, str]) -> int:
+    return _REMOTE_BITS if is_remote(environ) else 8
 
 
-def _symbols(symbols: SymbolName, bits: int, environ: Mapping[str, str]) -> Symbols:
-    return Symbols(symbols, bits, truecolor=_has_truecolor(environ), remote=is_remote(environ))
+def _half_blocks(environ: Mapping[str, str]) -> HalfBlocks:
+    return HalfBlocks(_bits(environ), truecolor=_has_truecolor(environ))
+
+
+def _symbols(symbols: SymbolName, environ: Mapping[str, str]) -> Symbols:
+    return Symbols(symbols, _bits(environ), truecolor=_has_truecolor(environ), remote=is_remote(environ))
 
 
 def _has_truecolor(environ: Mapping[str, str]) -> bool:
@@ -226,12 +226,7 @@ def _inline_choice(terminal: TerminalInfo, environ: Mapping[str, str], reason: s
 
 def _cells_for(terminal: TerminalInfo, environ: Mapping[str, str]) -> tuple[SymbolName, Symbols]:
     symbols = supported_symbols(terminal, environ)
-    return symbols, _symbols(symbols, _REMOTE_BITS if is_remote(environ) else 8, environ)
-
-
-def is_remote(environ: Mapping[str, str]) -> bool:
-    """Tell whether the terminal is at the other end of an SSH line."""
-    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
+    return symbols, _symbols(symbols, environ)
 
 
 def _draws_inline_images(terminal: TerminalInfo, environ: Mapping[str, str]) -> bool:
