@@ -13,12 +13,15 @@ from textual.app import App, ComposeResult
 from textual.geometry import Region
 
 from eternal_tui.jobs.billing.statistics import Totals
+from eternal_tui.jobs.submit.queue import QueueSummary
 from eternal_tui.tui.terminal.glyphs import ASCII
 from eternal_tui.tui.widgets.header import HeaderLine, header_line
 
 TOTALS = Totals(
     running=3, unconfirmed=1, done_today=12, failed_today=2, credits=1_629.32, spent_today=0.42, spent_total=31.5
 )
+QUEUE = QueueSummary(count=12, cost=0.48, seconds=530.0)
+evolve = msgspec.structs.replace
 
 
 def header_text(width: int, totals: Totals | None = TOTALS, **how: Any) -> str:
@@ -37,8 +40,14 @@ def header_text(width: int, totals: Totals | None = TOTALS, **how: Any) -> str:
         (60, {}, {}, ["1 unconfirmed", "credits"], ["done today"]),
         (80, {"sending": 1}, {"other_host": "127.0.0.1"}, ["1 sending"], []),
         (120, {}, {"other_host": "evil.example\x1b[2J"}, ["sends to evil.example"], ["\x1b"]),
+        (110, {}, {"queue": QUEUE}, ["1 unconfirmed · 12 queued · ~0.48 · done in ~9 min · 3 running"], []),
+        (60, {}, {"queue": evolve(QUEUE, held=12, is_held=True)}, ["12 queued (held)"], ["running"]),
+        (110, {}, {"queue": evolve(QUEUE, held=5, cost=None)}, ["12 queued (5 held) · price unknown · ~9 min"], []),
+        (80, {}, {"queue": evolve(QUEUE, pause_seconds=23.4)}, ["12 queued (continues in 24 s)"], []),
+        (80, {}, {"queue": QueueSummary(is_held=True)}, ["queue held"], ["0 queued"]),
     ],
-    ids=["whole", "still loading", "not exact", "demo at 40", "60", "sending", "other host"],
+    ids=["whole", "still loading", "not exact", "demo at 40", "60", "sending", "other host",
+         "queued", "held", "partly held", "paused", "held and empty"],
 )  # fmt: skip
 def test_what_matters_most_is_shown(
     width: int, changes: dict[str, Any], options: dict[str, Any], shown: list[str], hidden: list[str]
