@@ -12,6 +12,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from eternal_tui.api.models import GenerateRequest
+from eternal_tui.history.history import History
+from eternal_tui.jobs.model import Job, JobState, to_record
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from tests.benchmarks.full_history import ended_job, fill
 from tests.benchmarks.netem_line import netem_line
@@ -307,11 +310,42 @@ def generates(folder: Path) -> Iterator[Row]:
     )
 
 
+def queue_keys(folder: Path) -> Iterator[Row]:
+    """From a press of K to the first byte of its paint with 10,000 queued requests, and what it writes to the disk."""
+    request = GenerateRequest(character="6870", prompt="At sea", type="image")
+    queued = Job(id=0, request=request, state=JobState.QUEUED, created_at=time.time())
+    history = History.open(folder / "data")
+    history.add_many([to_record(queued)] * 10_000)
+    history.close(compact=True)
+    taken = []
+    with start_app(folder, make_environ(folder), columns=80, rows=24) as terminal:
+        terminal.wait_for("not sent yet", keep=True)
+        _let_load_for(terminal, 5.0)
+        journal = folder / "data" / "history.journal"
+        size = journal.stat().st_size
+        for _ in range(PRESSES // 4):
+            terminal.read_for(0.15)
+            begun = time.perf_counter()
+            terminal.send(b"K")
+            terminal.read(2.0)
+            taken.append((time.perf_counter() - begun) * 1000)
+        terminal.read_for(0.5)
+        written = journal.stat().st_size - size
+    yield row(
+        "K to its paint with 10,000 queued requests",
+        "p50 ≤ 15, p99 ≤ 60 ms",
+        p50_ms=round(statistics.median(taken), 1),
+        p99_ms=round(sorted(taken)[int(len(taken) * 0.99)], 1),
+        bytes_written=written // len(taken),
+    )
+
+
 def figures(folder: Path, peers: Mapping[str, tuple[tuple[str, ...], str]]) -> Iterator[Row]:
     """Measure everything, row by row."""
     yield from starts(folder, peers)
     yield from memory_and_search(folder)
     yield from keys(folder / "keys")
+    yield from queue_keys(folder / "queue")
     yield from output_and_load(folder)
     yield from generates(folder)
     yield from slow_line(folder)

@@ -210,6 +210,9 @@ class RequestQueue:
             raise InvalidJobState(f"Job {job.id} is not queued.")
         return bisect_left(self._order, self._entries[job.id].queue_position)
 
+    def _ids(self, begin: int, end: int) -> list[int]:
+        return [job_id for _, job_id in self._order[begin:end]]
+
     def place_text(self, job: Job) -> str:
         """Return "3 of 12 in the queue", "" for a job that is not queued."""
         return f"{self.place(job) + 1} of {len(self)} in the queue" if job.id in self._entries else ""
@@ -355,16 +358,17 @@ class RequestQueue:
         ids = [job_id for job_id in dict.fromkeys(job_ids) if job_id in self._entries]
         if not ids:
             raise InvalidJobState("These jobs are not queued.")
-        order = [job_id for _, job_id in self._order]
-        begin, count = order.index(ids[0]), len(ids)
-        place = min(max(place, 0), len(order) - count)
-        if order[begin : begin + count] == ids:
+        begin, count = self.place(self._entries[ids[0]]), len(ids)
+        place = min(max(place, 0), len(self._order) - count)
+        if self._ids(begin, begin + count) == ids:
             # A block that passes a few others: these change instead of the block.
-            passed = order[place:begin] if place < begin else order[begin + count : place + count]
-            if len(passed) < count:
-                ids, place = passed, place + count if place < begin else begin
-        moved = set(ids)
-        others = [position for position in self._order if position[1] not in moved]
+            first, last = (place, begin) if place < begin else (begin + count, place + count)
+            if last - first < count:
+                ids, place, begin = self._ids(first, last), place + count if place < begin else begin, first
+            others = self._order[:begin] + self._order[begin + len(ids) :]
+        else:
+            moved = set(ids)
+            others = [position for position in self._order if position[1] not in moved]
         after = others[place][0] if place < len(others) else None
         before = others[place - 1][0] if place else (after or 0.0) - len(ids) - 1.0
         step = 1.0 if after is None else (after - before) / (len(ids) + 1)
