@@ -193,3 +193,30 @@ async def test_pixels_wait_where_they_cannot_stand(still: Path, how: str) -> Non
             await pilot.pause()
             app.overlays.invalidate([])
             assert await app.wait_for_overlays() == 1
+
+
+class TwoPicturesApp(SixelApp):
+    """Two pictures that touch."""
+
+    CSS = "MediaView { width: 20; height: 10; } Screen { layout: horizontal; }"
+
+    def compose(self) -> ComposeResult:
+        yield self.media_view
+        yield MediaView(Sixel(HalfBlocks(), (8, 16)), decode_delay_seconds=0.0)
+
+
+async def test_a_picture_is_laid_again_where_its_left_neighbour_erased_a_column(still: Path) -> None:
+    """Seen to fail in Konsole, which erases one column more than a picture takes: the right one began with symbols."""
+    app = TwoPicturesApp()
+    async with app.run_test(size=(40, 12)) as pilot:
+        for picture in app.query(MediaView):
+            picture.set_file(still)
+        await pilot.pause()
+        assert await app.wait_for_overlays() >= 2
+        places = [re.match(r"\x1b7\x1b\[1;(\d+)H", each)[1] for each in app.written[-2:]]  # type: ignore[index]
+        assert places == ["1", "21"]
+        before = len(app.written)
+        app.overlays.invalidate([Region(3, 3, 1, 1)])
+        assert await app.wait_for_overlays() == before + 2
+        app.overlays.invalidate([Region(23, 3, 1, 1)])
+        assert await app.wait_for_overlays() == before + 3
