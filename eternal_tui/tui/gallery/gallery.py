@@ -169,7 +169,8 @@ class Gallery(JobView):
         self._tiles.clear()
         self.refresh()
         self.redraw()
-        self.scroll_to_cursor()
+        # Textual scrolls only what has a scrollbar, and shows it with the layout that redraw asks for.
+        self.call_after_refresh(self.scroll_to_cursor)
 
     def watch_scroll_y(self, old: float, new: float) -> None:
         """Make the thumbnails that came into view."""

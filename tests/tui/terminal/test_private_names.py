@@ -72,7 +72,8 @@ USES = {
 
 
 def is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name != "_"
+    public = ("_", "_replace", "_asdict", "_fields")  # of a NamedTuple
+    return name.startswith("_") and not name.startswith("__") and name not in public
 
 
 def defined_names(tree: ast.AST) -> set[str]:
