@@ -86,6 +86,7 @@ class HistorySync:
         self._unfinished: dict[int, Job] = {}
         self._only_job_ids: set[int] | None = None
         self._has_learned = False
+        self._started_at = self._clock.time()
         self._store.subscribe_changes(self._track_unfinished)
 
     async def open(self, *, only_job_ids: Iterable[int] | None = None, created_since: float | None = None) -> None:
@@ -296,9 +297,16 @@ class HistorySync:
         return [found for page in self._store.history.iter_pages(PAGE_SIZE) for found in page]
 
     async def learn_durations(self) -> None:
-        """Learn durations from the newest loaded jobs, oldest first."""
+        """Learn durations from the newest loaded jobs that ended before this start, oldest first.
+
+        The monitor learns from those that end later.
+        """
         ended = (job for job in self._store.newest_first() if job.state is JobState.SUCCEEDED)
-        newest = [job for job in islice(ended, MAX_LEARNED_JOBS) if job.run_seconds is not None]
+        newest = [
+            job
+            for job in islice(ended, MAX_LEARNED_JOBS)
+            if job.run_seconds is not None and job.finished_at is not None and job.finished_at < self._started_at
+        ]
         self._has_learned = bool(newest)
         for job in reversed(newest):
             took = max(0.1, job.run_seconds or 0.0)
