@@ -79,9 +79,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=others)
     items[:] = chosen
     for item in items:
-        # Real terminals are watched by the clock: one at a time.
+        # Real terminals are watched by the clock, one at a time; beside them those that only wait for what they show.
         if "terminal" in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group("terminal"))
+            group = "keys" if item.path.name in ("test_journeys.py", "test_queue_keys.py") else "terminal"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
