@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import tempfile
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -30,7 +25,8 @@ from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 from tests.history.faults import UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
-from tests.jobs.clock import FakeClock, run_ready_tasks
+from tests.jobs.clock import run_ready_tasks
+from tests.jobs.machine import EngineMachine
 from tests.jobs.quiet import wait_idle
 
 T = TypeVar("T")
@@ -74,28 +70,15 @@ def _reachable_states() -> dict[JobState, set[JobState]]:
 REACHABLE_STATES = _reachable_states()
 
 
-class JobEngineMachine(RuleBasedStateMachine):
+class JobEngineMachine(EngineMachine):
     """What must be there is kept in `jobs`; `posts` is how many requests have left in all."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.clock = FakeClock()
-        self.root = Path(tempfile.mkdtemp())
-        self.generation = 0
         self.posts = 0
         self.jobs: set[int] = set()
         self.deleted: list[list[int]] = []
         self.states: dict[int, JobState] = {}
-        self.benches: list[Bench] = []
-        self.stack = AsyncExitStack()
-
-    def run(self, step: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(step)
-
-    @property
-    def folder(self) -> Path:
-        return self.root / f"data{self.generation}"
 
     @property
     def bench(self) -> Bench:
@@ -116,11 +99,6 @@ class JobEngineMachine(RuleBasedStateMachine):
                 before = self.states.get(job_id, JobState.SUBMITTING)
                 assert job.state in REACHABLE_STATES[before], (before, job.state)
                 self.states[job_id] = job.state
-
-    async def close_all(self) -> None:
-        self.benches.clear()
-        await self.stack.aclose()
-        self.stack = AsyncExitStack()
 
     async def advance(self, seconds: float) -> None:
         for _ in range(max(1, min(round(seconds / 2), 30))):
@@ -308,20 +286,9 @@ class JobEngineMachine(RuleBasedStateMachine):
         unknown = [request_id for request_id in self.sandbox.charged if request_id not in known]
         assert len(unknown) <= len(unclear) + len(gone)
 
-    def teardown(self) -> None:
-        try:
-            if self.benches:
-                self.run(self.close_all())
-                with TinyDB(self.folder / "history.json") as database:
-                    assert {document.doc_id for document in database.table("jobs").all()} == self.jobs
-                self.run(self.sandbox.__aexit__(None, None, None))
-        finally:
-            # Connections that were just closed still have a callback to run.
-            self.run(run_ready_tasks())
-            self.run(self.loop.shutdown_asyncgens())
-            self.run(self.loop.shutdown_default_executor())
-            self.loop.close()
-            shutil.rmtree(self.root)
+    def check_folder(self) -> None:
+        with TinyDB(self.folder / "history.json") as database:
+            assert {document.doc_id for document in database.table("jobs").all()} == self.jobs
 
 
 def test_no_order_of_events_loses_or_doubles_a_job() -> None:

@@ -10,19 +10,17 @@ import json
 import random
 import shutil
 import subprocess
-import tempfile
 from collections import Counter
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.errors import DailyCapExceeded, InvalidJobState
@@ -36,7 +34,8 @@ from eternal_tui.sandbox.settings import SandboxSettings
 from tests.cli.program import FAST_SETTINGS, Program, threaded_sandbox
 from tests.history.faults import RecordingFileSystem, UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
-from tests.jobs.clock import FakeClock, run_ready_tasks
+from tests.jobs.clock import FakeClock
+from tests.jobs.machine import EngineMachine
 from tests.jobs.quiet import wait_idle
 
 T = TypeVar("T")
@@ -112,26 +111,14 @@ async def test_a_kill_at_every_step_loses_no_entry_and_sends_none_twice(
         shutil.rmtree(folder)
 
 
-class QueueMachine(RuleBasedStateMachine):
+class QueueMachine(EngineMachine):
     """Up to three engines on one folder; `prompts` are those whose recording was acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.clock = FakeClock()
-        self.root = Path(tempfile.mkdtemp())
-        self.generation = self.number = 0
+        self.number = 0
         self.prompts: set[str] = set()
-        self.benches: list[Bench] = []
-        self.stack = AsyncExitStack()
         self.submits: list[asyncio.Future[list[Job]]] = []
-
-    def run(self, step: Coroutine[Any, Any, T]) -> T:
-        return self.loop.run_until_complete(step)
-
-    @property
-    def folder(self) -> Path:
-        return self.root / f"data{self.generation}"
 
     async def open(self) -> None:
         engine = run_engine(
@@ -140,9 +127,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.benches.append(await self.stack.enter_async_context(engine))
 
     async def close_all(self) -> None:
-        self.benches.clear()
-        await self.stack.aclose()
-        self.stack = AsyncExitStack()
+        await super().close_all()
         for submit in self.submits:
             await asyncio.gather(submit, return_exceptions=True)
         self.submits.clear()
@@ -282,18 +267,9 @@ class QueueMachine(RuleBasedStateMachine):
                 assert not count[job.request.prompt], "sent, and still queued"
 
     def teardown(self) -> None:
-        try:
-            if self.benches:
-                self.sandbox.heal()
-                self.run(self.close_all())
-                self.run(self.sandbox.__aexit__(None, None, None))
-        finally:
-            # Connections that were just closed still have a callback to run.
-            self.run(run_ready_tasks())
-            self.run(self.loop.shutdown_asyncgens())
-            self.run(self.loop.shutdown_default_executor())
-            self.loop.close()
-            shutil.rmtree(self.root)
+        if self.benches:
+            self.sandbox.heal()
+        super().teardown()
 
 
 @pytest.mark.parametrize("examples", [6, pytest.param(150, marks=pytest.mark.long)])
@@ -364,7 +340,7 @@ def test_killed_processes_send_each_entry_once(tmp_path: Path, rounds: int) -> N
 
 @pytest.mark.parametrize("fields", [{"state": "rejected"}, {"owner": "another"}, {"state": "submitting"}])
 async def test_an_entry_is_taken_only_as_it_is_on_disk(bench: Bench, fields: dict[str, str]) -> None:
-    """Another process has cancelled, claimed or sent it. Seen to fail without a look at the record."""
+    """Another process has cancelled, claimed or sent it. Seen to fail without the check of the record."""
     (job,) = await enqueue(bench, requests_named(1, 1))
     bench.history.update(job.id, fields)
     with bench.history.transaction() as transaction, pytest.raises(EntryUnavailable):
