@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.tui.screens.job_commands import JobCommands
 from eternal_tui.tui.terminal.clipboard import copy
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
-from tests.cli.program import TIMEOUT_SECONDS, Program
+from tests.cli.program import Program, wait_until
 from tests.security.hostile import hostile_job
 from tests.tui.screens.stage import make_settings, open_services
 
@@ -88,10 +87,8 @@ def recorder(tmp_path: Path) -> Callable[[str], Path]:
 
 def read_recorded(program: Path) -> tuple[list[str], str]:
     """Return the arguments of the program, and its environment with the command lines of all that it runs."""
-    arguments, end = program.parent / "seen.arguments", time.monotonic() + TIMEOUT_SECONDS
-    while not arguments.exists():
-        assert time.monotonic() < end, "it was not started"
-        time.sleep(0.005)
+    arguments = program.parent / "seen.arguments"
+    wait_until(arguments.exists)
     lines = arguments.read_text().splitlines()
     arguments.unlink()
     assert lines[0] == str(len(lines) - 1)
