@@ -74,7 +74,7 @@ def service_name(base_url: str) -> str:
 class LazyClient:
     """The service as the desk sees it, connected at the first call: finding a key may run a command or a demo.
 
-    `add_secret` is told every key that is found, so that no log shows it.
+    `add_secret` receives every key that is found, so that no log shows it.
     """
 
     def __init__(

@@ -96,7 +96,7 @@ def is_curl_command(text: str) -> bool:
 def parse_curl(text: str) -> GenerateRequest:
     """Return the request that a curl command of the documented form would send.
 
-    Headers are not looked at, so that a key in them goes nowhere. Raises CurlError where the command cannot be read,
+    Headers are not read, so that a key in them goes nowhere. Raises CurlError where the command cannot be read,
     InvalidRequest where the request in it breaks a documented rule.
     """
     if len(text) > MAX_PASTE_CHARS:

@@ -28,7 +28,7 @@ LOGGER_NAME = "eternal_tui"
 LOG_FILE_NAME = "eternal-tui.log"
 MAX_LOG_BYTES = 1_000_000
 BACKUP_COUNT = 2
-"""Three files of 1 MB in all: weeks of ordinary use, and nothing a full disk would notice."""
+"""Three files of 1 MB each: weeks of ordinary use, and nothing a full disk would notice."""
 
 MAX_TEXT_CHARS = 8_000
 """Maximum characters of one message or field, so that untrusted text cannot push everything else out of the log."""

@@ -128,7 +128,7 @@ def sanitize(text: str, *, limit: int = MAX_LINE_CHARS) -> SafeText:
 
 
 def sanitize_block(text: str, *, limit: int = MAX_BLOCK_CHARS) -> SafeText:
-    """Return `text` as displayable lines joined by newlines, at most `limit` characters in all."""
+    """Return `text` as displayable lines joined by newlines, at most `limit` characters in total."""
     lines = _NEWLINES.split(_truncate(text, limit))
     return SafeText(_truncate("\n".join(_sanitize_line(line.replace("\t", "    ")) for line in lines), limit))
 

@@ -94,7 +94,7 @@ class HistorySync:
 
         With `only_job_ids`, no jobs but these are ever taken over, and older ones stay unread, except those created
         after `created_since`, in seconds since the epoch, and where a limit counts them, all unfinished ones. Under
-        `max_running` running jobs are taken over too, or what nobody polls would fill it for ever.
+        `max_running` running jobs are taken over too, or jobs without a poller would fill it for ever.
         """
         self._only_job_ids = None if only_job_ids is None else set(only_job_ids)
         self._store.load(await self._store.call_history(self._store.history.recent, INITIAL_JOB_COUNT))

@@ -17,7 +17,7 @@ JOB_SPEED = 100.0
 def eternal_sandbox() -> Iterator[DemoService]:
     """Run a sandbox of the service in a process of its own: `api_url`, `cdn_url` and `key` lead there.
 
-    For a sandbox in the test's own event loop, whose requests can be looked at and whose faults can be armed, use
+    For a sandbox in the test's own event loop, whose requests can be read and whose faults can be armed, use
     `async with eternal_tui.sandbox.server.Sandbox() as sandbox`.
     """
     with launch_demo(environ=os.environ, speed=JOB_SPEED, seed=1) as service:

@@ -107,7 +107,7 @@ def test_what_failed_or_was_not_taken_is_run_again() -> None:
 
 
 def test_what_was_run_again_since_is_not_paid_twice() -> None:
-    """Seen to fail without a look at later jobs: a second press of T sent all of them once more."""
+    """Seen to fail without the check of later jobs: a second press of T sent all of them once more."""
     first, again = _ended_job(1, JobState.FAILED), _ended_job(2, JobState.SUCCEEDED, file_state=FileState.SAVED)
     assert find_retryable([first], [again, first]).retried == (first,)
     # One that failed again stands for both.

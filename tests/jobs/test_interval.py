@@ -170,7 +170,7 @@ def poll_goals(media: str, shape: str) -> tuple[float, float]:
 @pytest.mark.parametrize("shape", [*(name for name in NAMED if name != "none"), "steps of 25", "noisy, never falling"])
 @pytest.mark.parametrize("media", ["image", "video"])
 def test_polls_and_lateness_with_progress(media: str, shape: str) -> None:
-    """Seen to fail with progress ignored, and with no greater wish where progress is coarse, or where it is noisy."""
+    """Seen to fail with progress ignored, and without more urgency where progress is coarse, or where it is noisy."""
     found = simulate({**NAMED, **UNNAMED}[shape], media, 200)
     looks, late = poll_goals(media, shape)
     assert found.looks <= looks

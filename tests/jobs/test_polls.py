@@ -89,7 +89,7 @@ async def test_polls_and_lateness_of_every_cell(
     """The goals of the simulation for the real poller, on a clock that leaps from one due time to the next.
 
     Seen to fail while twenty-five jobs shared a budget of ten polls a second: 0.93 s late; while a habit
-    confirmed itself, 0.45 s for linear images; with no greater wish amid noise, 1.83 s for noisy videos.
+    confirmed itself, 0.45 s for linear images; without more urgency amid noise, 1.83 s for noisy videos.
     """
     async with run_engine(tmp_path / "data", sandbox, clock=clock, policy=UNLIMITED_POLICY) as bench:
         for _ in range(TAUGHT):

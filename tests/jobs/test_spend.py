@@ -122,7 +122,7 @@ async def test_cap_holds_across_instances(tmp_path: Path, sandbox: Sandbox, cloc
 async def test_price_ignores_charges_of_other_instances(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """Three instances that hear of one another only now and then, as processes do.
 
-    Seen to fail with the drop between two answers laid on one job, whoever else was charged in it: 0.12 for a image.
+    Seen to fail with the drop between two answers laid on one job, with other jobs charged in it: 0.12 for an image.
     """
     async with (
         _run_engine(tmp_path, sandbox, clock, JobPolicy(requests_per_second=1e6)) as one,

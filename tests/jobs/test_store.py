@@ -81,7 +81,7 @@ async def test_a_look_makes_it_whole(tmp_path: Path) -> None:
 
 
 async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
-    """As those of earlier runs: the last to settle stay whole, and what a person looks at.
+    """As those of earlier runs: the last to settle stay whole, and those in view.
 
     Seen to fail with the newest read at a start taken first, and with jobs that wait to be written made small.
     """

@@ -172,7 +172,7 @@ MAX_CONCURRENT_POLLS = 16
 class PollScheduler:
     """Runs `poll(job_id)` for each job when it is due, at most `workers` at once.
 
-    Polls without a response for `SLOT_TIMEOUT_SECONDS` do not count, up to `MAX_CONCURRENT_POLLS` in all.
+    Polls without a response for `SLOT_TIMEOUT_SECONDS` do not count, up to `MAX_CONCURRENT_POLLS` in total.
     """
 
     def __init__(

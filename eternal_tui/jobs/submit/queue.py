@@ -39,7 +39,7 @@ MAX_PAUSE_SECONDS = 3_600.0
 """Longest pause of another process that is kept to: a clock that was set back does not stop sending for ever."""
 
 RECHECK_SECONDS = 1.0
-"""Seconds between looks at what other processes may change: the hold, their lives, and how many jobs are running."""
+"""Seconds between checks of what other processes may change: the hold, their lives, and how many jobs are running."""
 
 _PRICED_FIELDS = ("account", "cost", "credits_before")
 

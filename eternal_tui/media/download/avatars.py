@@ -51,7 +51,7 @@ class AvatarCache:
 
     It blocks and runs in a thread.
 
-    A link that failed is not tried again by this instance. The least lately looked at go above `max_bytes` bytes.
+    A link that failed is not tried again by this instance. The least recently used go above `max_bytes` bytes.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class AvatarCache:
         os.utime(path, ns=(now, path.stat().st_mtime_ns))
 
     def _prune(self, newest: Path) -> None:
-        """Remove the least lately looked at until the rest is within the cap."""
+        """Remove the least recently used until the rest is within the cap."""
         self._touch(newest)
         files = [
             (found.st_atime_ns, found.st_size, Path(entry.path))

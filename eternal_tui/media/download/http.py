@@ -39,7 +39,7 @@ _CONTENT_RANGE_PATTERN = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)"
 
 
 class ContentRange(msgspec.Struct, frozen=True):
-    """The content of a response: bytes from `start`, `total` in all (None if unsaid), a strong `etag` or none.
+    """The content of a response: bytes from `start`, of `total` (None if unknown), a strong `etag` or none.
 
     `coding` is the content coding its body comes in, "" for none.
     """

@@ -102,7 +102,7 @@ MARGIN_PIXELS, CAPTION_PIXELS, FONT_PIXELS = 16, 40, 13
 
 BACKGROUND_COLOUR, TEXT_COLOUR, MUTED_COLOUR = (250, 250, 248), (34, 38, 45), (86, 93, 104)
 MAX_CAPTION_CHARS = 120
-"""Characters of a line that are looked at: more than fit under a picture."""
+"""Characters of a line that are read: more than fit under a picture."""
 
 
 class ContactSheetResult(msgspec.Struct, frozen=True):

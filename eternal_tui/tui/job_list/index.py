@@ -275,7 +275,7 @@ class JobIndex:
             self._shown_keys.insert(bisect_left(self._shown_keys, place), place)
 
     def put_many(self, jobs: Iterable[Job], *, is_shown: Callable[[Job], bool]) -> None:
-        """Take in many new or changed jobs; new ones, as when a history is read, at the cost of one merge in all."""
+        """Take in many new or changed jobs; new ones, as when a history is read, at the cost of one merge."""
         fresh: list[Job] = []
         known: list[Job] = []
         batches: dict[str, list[Job]] = {}

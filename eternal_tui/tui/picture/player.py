@@ -29,7 +29,7 @@ HALF_TICK_SECONDS = 0.0005
 """Half of the finest step of time that containers keep, a millisecond."""
 
 LONG_FRAMES, HELD_SECONDS = 1.5, 0.1
-"""Frames beyond which a last frame counts as held, and seconds between looks at whether its time is over."""
+"""Frames beyond which a last frame counts as held, and seconds between checks of whether its time is over."""
 
 ROUNDING_FRAMES = 0.25
 """Share of a frame by which it may begin later than it is due: WebM rounds its times to milliseconds."""

@@ -112,7 +112,7 @@ def json_rows(request: GenerateRequest, width: int, height: int) -> list[str]:
 def _json_fields(request: GenerateRequest) -> list[str]:
     """Return the fields of the body as JSON, the braces on the first and the last."""
     text = re.sub(r"\[\n *(.*)\n *\]", r"[\1]", to_json(request, indent=0))
-    # Cut first and sanitize after: sanitize looks at every character.
+    # Cut first and sanitize after: sanitize reads every character.
     return [sanitize(line) for line in f"{{{text[2:-2]}}}".split("\n")]
 
 

@@ -20,7 +20,7 @@ MIN_LIST_TENTHS, MAX_LIST_TENTHS = 2, 8
 """Limits of the list's share in tenths: neither pane can be closed by mistake."""
 
 CHECK_SECONDS = 1.0
-"""Seconds between two looks at the view; one that two of them find the same is saved."""
+"""Seconds between two checks of the view; one that did not change between them is saved."""
 
 ZOOMABLE_PANES = ("jobs", "detail")
 

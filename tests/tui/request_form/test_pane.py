@@ -69,7 +69,7 @@ class PausedCharacterList:
 
 
 async def test_however_often_the_key_is_pressed_while_it_is_looked_up_one_job_is_sent(tmp_path: Path) -> None:
-    """Seen to fail without `_pending` and with look-ups side by side: five paid requests for one wish."""
+    """Seen to fail without `_pending` and with look-ups side by side: five paid requests for one submit."""
     async with Sandbox(SandboxSettings(image_size=(96, 128))) as sandbox:
         environ = {**ENVIRON, "ETERNALAI_API_KEY": DEMO_KEY}
         async with open_services(tmp_path, environ, base_url=sandbox.api_url) as bench:
