@@ -63,11 +63,9 @@ class CostLimit:
         try:
             await self._engine.submitter.check(requests, confirmed=self._is_confirmed)
         except ConfirmationRequired as question:
-            if is_terminal(self._output.stdin) and is_terminal(self._output.stderr):
-                if not self._output.confirm(_question(question)):
-                    raise UsageError("Nothing was sent.") from None
-            elif question.limit is not None or len(planned) > UNATTENDED_MAX_REQUESTS:
-                most = "" if question.limit is not None else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
+            is_dear = question.limit is not None
+            if not may_send(self._output, _question(question), count=len(planned), is_dear=is_dear):
+                most = "" if is_dear else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
                 raise UsageError(f"{question}{most} Add --yes to send it.") from None
             await self._engine.submitter.check(requests, confirmed=True)
 
@@ -111,6 +109,18 @@ class CostLimit:
         estimates = [to_amount(self._engine.billing.estimate(one.request)) for one in planned]
         known = [price for price in estimates if price is not None]
         return sum(known, Decimal(0)) if len(known) == len(estimates) else None
+
+
+def may_send(output: Output, question: SafeText, *, count: int, is_dear: bool) -> bool:
+    """Ask on a terminal, where "no" raises UsageError; without one return whether this needs no `--yes`.
+
+    `is_dear` stands for a cost above `confirm_above`, or for an unknown one.
+    """
+    if is_terminal(output.stdin) and is_terminal(output.stderr):
+        if not output.confirm(question):
+            raise UsageError("Nothing was sent.") from None
+        return True
+    return not is_dear and count <= UNATTENDED_MAX_REQUESTS
 
 
 def _question(error: ConfirmationRequired) -> SafeText:

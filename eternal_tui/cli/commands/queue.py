@@ -8,10 +8,9 @@ import time
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Context, run_with_services
-from eternal_tui.cli.cost_limits import UNATTENDED_MAX_REQUESTS
+from eternal_tui.cli.cost_limits import UNATTENDED_MAX_REQUESTS, may_send
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import format_job_line, job_error_message
-from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import find_jobs
 from eternal_tui.cli.signals import Shutdown
@@ -184,12 +183,8 @@ class _QueueRun:
         if self._context.arguments.yes or not summary.held:
             return
         queue = describe_queue(self._engine)
-        if is_terminal(output.stdin) and is_terminal(output.stderr):
-            if not output.confirm(format_safe("Send {queue}?", queue=queue)):
-                raise UsageError("Nothing was sent.")
-            return
         is_dear = limit is not None and (summary.cost is None or summary.cost > limit)
-        if is_dear or summary.held > UNATTENDED_MAX_REQUESTS:
+        if not may_send(output, format_safe("Send {queue}?", queue=queue), count=summary.held, is_dear=is_dear):
             why = (
                 "This is above confirm_above." if is_dear else f"Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
             )
