@@ -34,7 +34,7 @@ from eternal_tui.config.credentials import (
     kill_key_commands,
     overriding_key_source,
 )
-from eternal_tui.core.clock import SystemClock
+from eternal_tui.core.clock import Clock
 from eternal_tui.core.files import is_accessible_to_others, restrict_to_owner
 from eternal_tui.core.logging import open_log
 from eternal_tui.core.network import Network, is_loopback
@@ -228,7 +228,7 @@ class Services:
         )
         self._temporary_dir = tempfile.TemporaryDirectory(prefix="eternal-tui-demo-") if ephemeral else None
         self.data_dir = Path(self._temporary_dir.name) if self._temporary_dir else settings.data_dir
-        clock = SystemClock()
+        clock = Clock()
         self.clock = clock
         self.history = History.open(self.data_dir, now=clock.time)
         try:

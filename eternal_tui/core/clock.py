@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 
-class Clock(Protocol):
-    """Time as an argument: the wall for what is written down, the monotonic clock for waiting."""
-
-    def time(self) -> float:
-        """Return seconds since the epoch."""
-
-    def monotonic(self) -> float:
-        """Return seconds on a clock that never jumps."""
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait that long."""
-
-    def call_later(self, seconds: float, callback: Callable[[], object]) -> Callable[[], object]:
-        """Call `callback` on the running event loop after that long, unless what is returned is called before."""
-
-
-class SystemClock:
-    """The machine's own clocks."""
+class Clock:
+    """The machine's clocks as an argument: the wall for what is written down, the monotonic clock for waiting."""
 
     def time(self) -> float:
         """Return seconds since the epoch."""
-        import time
-
         return time.time()
 
     def monotonic(self) -> float:
         """Return seconds on a clock that never jumps."""
-        import time
-
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -73,13 +54,13 @@ class StopSignal:
     async def run_until_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return what `coroutine` returns; raise StopRequested where a stop was requested before it ended."""
         waiting = asyncio.create_task(coroutine)
-        stopping = asyncio.create_task(self._event.wait())
+        tasks = (waiting, asyncio.create_task(self._event.wait()))
         try:
-            await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (waiting, stopping):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(waiting, stopping, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
         if waiting.cancelled():
             raise StopRequested
         return waiting.result()

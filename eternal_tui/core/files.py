@@ -10,9 +10,6 @@ from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
-PRIVATE_DIR_MODE = 0o700
-PRIVATE_FILE_MODE = 0o600
-
 
 def make_private_dir(path: Path) -> None:
     """Make the folder and the missing ones above it, each 0700; those that are there stay as they are."""
@@ -23,19 +20,18 @@ def make_private_dir(path: Path) -> None:
         if one.is_dir():
             continue
         try:
-            one.mkdir(PRIVATE_DIR_MODE)
+            one.mkdir(0o700)
         except FileExistsError:
             if not one.is_dir():
                 raise
             continue
-        one.chmod(PRIVATE_DIR_MODE)
+        one.chmod(0o700)
 
 
 def create_private(path: Path) -> int:
     """Open a new 0600 file for writing and return its handle; anything there, also a link, raises FileExistsError."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    handle = os.open(path, flags, PRIVATE_FILE_MODE)
-    os.fchmod(handle, PRIVATE_FILE_MODE)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    os.fchmod(handle, 0o600)
     return handle
 
 
@@ -48,7 +44,7 @@ def restrict_to_owner(path: Path) -> None:
     try:
         facts = os.fstat(handle)
         if stat.S_ISREG(facts.st_mode) and facts.st_mode & 0o077 and facts.st_uid == os.geteuid():
-            os.fchmod(handle, PRIVATE_FILE_MODE)
+            os.fchmod(handle, 0o600)
     finally:
         os.close(handle)
 
@@ -68,9 +64,9 @@ MAX_READ_BYTES = 4_000_000
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace `path` by a 0600 file of `data`, whatever the umask; raise OSError and leave the old one on failure."""
     fresh = path.with_name(f".{path.name}.{os.urandom(8).hex()}.part")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    handle = create_private(fresh)
     try:
-        with os.fdopen(fd, "wb") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

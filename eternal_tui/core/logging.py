@@ -13,16 +13,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eternal_tui import __version__
 from eternal_tui.core.files import create_private, make_private_dir
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.core.secret import Secret, hide
-
-if TYPE_CHECKING:
-    from eternal_tui.core.secret import Secret
-
 
 LOGGER_NAME = "eternal_tui"
 LOG_FILE_NAME = "eternal-tui.log"
@@ -81,46 +77,38 @@ class Redactor:
         return re.sub(_URL_QUERY_PATTERN, "?…", text)
 
 
-class JsonFormatter(logging.Formatter):
-    """Writes a record as one line of ASCII JSON: nothing in it can move a cursor or break a line."""
+class LogFile(logging.handlers.RotatingFileHandler):
+    """The open log: JSON lines in rotating files of mode 0600, in a folder of mode 0700 made with the first record.
 
-    def __init__(self, redactor: Redactor) -> None:
-        super().__init__()
-        self._redactor = redactor
+    A log that cannot be written never disturbs the program.
+    """
+
+    def __init__(self, path: Path, *, max_bytes: int) -> None:
+        super().__init__(path, maxBytes=max_bytes, backupCount=BACKUP_COUNT, encoding="ascii", delay=True)
+        self._redactor = Redactor()
+        self.add_secret = self._redactor.add_secret
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one JSON object: at, level, logger, event, the record's extra fields, and error where there is one."""
+        """Return one line of ASCII JSON: at, level, logger, event, the record's extra fields, and the error, if any.
+
+        Nothing in it can move a cursor or break a line.
+        """
+        redact = self._redactor.redact
         entry: dict[str, Any] = {
             "at": round(record.created, 3),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": self._redact(record.getMessage()),
+            "event": redact(record.getMessage()),
         }
         for name, value in vars(record).items():
             if name not in _STANDARD_RECORD_FIELDS and not name.startswith("_"):
-                entry[self._redact(name)] = self._json_value(value)
-        if record.exc_info and record.exc_info[0] is not None:
-            entry["error"] = self._redact(self.formatException(record.exc_info))
-        return json.dumps(entry, ensure_ascii=True, default=repr)
+                is_plain = isinstance(value, bool | int | None) or (isinstance(value, float) and math.isfinite(value))
+                entry[redact(name)] = value if is_plain else redact(value if isinstance(value, str) else repr(value))
+        if record.exc_info and record.exc_info[1] is not None:
+            import traceback
 
-    def _json_value(self, value: object) -> object:
-        if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-            return value
-        return self._redact(value if isinstance(value, str) else repr(value))
-
-    def _redact(self, text: str) -> str:
-        return self._redactor.redact(text)
-
-
-class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
-    """A rotating file of mode 0600 in a folder of mode 0700, made when there is something to write.
-
-    A log that cannot be written never disturbs the program; `last_error` has the reason.
-    """
-
-    def __init__(self, path: Path, *, max_bytes: int, backups: int) -> None:
-        self.last_error = ""
-        super().__init__(path, maxBytes=max_bytes, backupCount=backups, encoding="ascii", delay=True)
+            entry["error"] = redact("".join(traceback.format_exception(record.exc_info[1])).rstrip())
+        return json.dumps(entry)
 
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)
@@ -133,20 +121,16 @@ class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802, ARG002
         """Whether the file is full, by its length on disk: another instance may write to it too."""
-        stream = self.stream or self._open()
-        self.stream = stream
-        return os.fstat(stream.fileno()).st_size >= self.maxBytes
+        self.stream = self.stream or self._open()
+        return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002
-        """Remember why a record was not written; printing it would tear the screen."""
-        import sys
-
-        error = sys.exc_info()[1]
-        self.last_error = f"The log {self.baseFilename} cannot be written: {error}."
+        """Print nothing, which would tear the screen."""
         self._close_stream()
 
     def close(self) -> None:
-        """Close the file, ignoring errors of the disk."""
+        """Close the file, ignoring errors of the disk; later records go nowhere."""
+        logging.getLogger(LOGGER_NAME).removeHandler(self)
         self._close_stream()
         super().close()
 
@@ -158,50 +142,19 @@ class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
                 stream.close()
 
 
-class LogFile:
-    """An open log: what to hide, and how to close it."""
-
-    def __init__(self, handler: PrivateRotatingFileHandler, redactor: Redactor) -> None:
-        self._handler = handler
-        self._redactor = redactor
-
-    @property
-    def path(self) -> Path:
-        """Where the newest lines are."""
-        return Path(self._handler.baseFilename)
-
-    @property
-    def last_error(self) -> str:
-        """Why the last record was not written, or an empty string."""
-        return self._handler.last_error
-
-    def add_secret(self, secret: Secret) -> None:
-        """Hide the value of `secret` in everything written from now on."""
-        self._redactor.add_secret(secret)
-
-    def close(self) -> None:
-        """Close the file; later records go nowhere."""
-        logging.getLogger(LOGGER_NAME).removeHandler(self._handler)
-        self._handler.close()
-
-
-def open_log(
-    folder: Path, level: str = "INFO", *, max_bytes: int = MAX_LOG_BYTES, backups: int = BACKUP_COUNT
-) -> LogFile:
+def open_log(folder: Path, level: str = "INFO", *, max_bytes: int = MAX_LOG_BYTES) -> LogFile:
     """Send the records of this program's loggers to a file in `folder`, from `level` up.
 
     Nothing touches the disk before the first record. Records go nowhere else, least of all to the screen.
     """
-    redactor = Redactor()
-    handler = PrivateRotatingFileHandler(folder / LOG_FILE_NAME, max_bytes=max_bytes, backups=backups)
-    handler.setFormatter(JsonFormatter(redactor))
+    log = LogFile(folder / LOG_FILE_NAME, max_bytes=max_bytes)
     program = logging.getLogger(LOGGER_NAME)
-    program.addHandler(handler)
+    program.addHandler(log)
     program.setLevel(level)
     program.propagate = False
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
-    return LogFile(handler, redactor)
+    return log
 
 
 MAX_TRACEBACK_LINES = 400

@@ -13,7 +13,6 @@ import msgspec
 from eternal_tui.core.secret import Secret
 
 if TYPE_CHECKING:
-    import ipaddress
     import ssl
 
     import httpx
@@ -51,31 +50,21 @@ DIRECT = Route()
 def is_loopback(host: str) -> bool:
     """Whether `host` is this machine by its form alone: localhost, 127.0.0.0/8 or ::1. Nothing is resolved."""
     name = host.strip("[]").lower()
-    if name == "localhost":
-        return True
     if not re.fullmatch(r"[0-9a-f:.]+", name):
-        return False
-    import ipaddress
-
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    # The address's own is_loopback includes ::ffff:127.0.0.1 only from Python 3.13 on.
-    return address in ipaddress.ip_network("127.0.0.0/8") or address == ipaddress.IPv6Address("::1")
+        return name == "localhost"
+    # An address's own is_loopback includes ::ffff:127.0.0.1 only from Python 3.13 on.
+    return _is_in_range(name, "127.0.0.0/8") or _is_in_range(name, "::1")
 
 
 class Network:
-    """Makes every HTTP client of the program. `environ` is read once; `tls` replaces the usual certificates."""
+    """Makes every HTTP client of the program. `environ` is read once."""
 
-    def __init__(self, environ: Mapping[str, str], *, tls: ssl.SSLContext | None = None) -> None:
-        if tls is not None:
-            _require_checks(tls)
+    def __init__(self, environ: Mapping[str, str]) -> None:
         self._variables = dict(_read_variables(environ))
         self._cert_variables = {
             name: environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environ.get(name, "").strip()
         }
-        self._tls = tls
+        self._tls: ssl.SSLContext | None = None
 
     def route(self, url: str) -> Route:
         """Return the way to `url`; raise NetworkSetupError where the proxy for it cannot be used.
@@ -152,7 +141,8 @@ class Network:
         secure = url.lower().startswith("https:") or route.address.startswith("https:")
         context = self.tls_context() if secure else _empty_tls_context()
         proxy = route.proxy and httpx.Proxy(
-            _as_httpx_spells(route.proxy.reveal()), ssl_context=context if route.address.startswith("https:") else None
+            re.sub("^socks:", "socks5h:", route.proxy.reveal()),
+            ssl_context=context if route.address.startswith("https:") else None,
         )
         try:
             transport = HttpTransport(verify=context, proxy=proxy, trust_env=False, limits=limits)
@@ -161,17 +151,6 @@ class Network:
         else:
             return httpx.AsyncClient(transport=transport, trust_env=False, **options)
         raise NetworkSetupError(f"{problem} Install it, or use an http proxy.")
-
-
-def _as_httpx_spells(proxy: str) -> str:
-    return re.sub("^socks:", "socks5h:", proxy)
-
-
-def _require_checks(tls: ssl.SSLContext) -> None:
-    import ssl
-
-    if not (tls.verify_mode == ssl.CERT_REQUIRED and tls.check_hostname):
-        raise ValueError("certificates are always checked: give a context that requires them")
 
 
 def _empty_tls_context() -> ssl.SSLContext:
@@ -216,15 +195,15 @@ def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
     Entries are separated by commas or spaces: `*`, a name with all below it, an address, a range, each with a port.
     """
     name = host.strip("[]").rstrip(".").lower()
-    address = _as_address(name)
+    is_address = _is_in_range(name, name)
     for entry in re.split(r"[,\s]+", no_proxy.lower()):
         pattern, wanted_port = _split_port(entry)
         if not pattern or (wanted_port and wanted_port != port):
             continue
         if pattern == "*":
             return True
-        if address is not None:
-            if _is_in_range(address, pattern):
+        if is_address:
+            if _is_in_range(name, pattern):
                 return True
         elif name == (suffix := pattern.removeprefix("*").strip(".")) or (suffix and name.endswith(f".{suffix}")):
             return True
@@ -232,35 +211,19 @@ def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
 
 
 def _split_port(entry: str) -> tuple[str, int]:
-    match = re.fullmatch(r"(?P<bracketed>\[[0-9a-f:.%/]+\](?:/[0-9]+)?)(?::(?P<port>[0-9]+))?", entry)
-    if match is not None:
-        return match["bracketed"].replace("[", "").replace("]", ""), int(match["port"] or 0)
-    head, colon, digits = entry.rpartition(":")
-    if colon and ":" not in head and digits.isascii() and digits.isdigit():
-        return head, int(digits)
-    return entry, 0
+    # Without brackets, the last part of an IPv6 address is no port.
+    match = re.fullmatch(r"(\[[0-9a-f:.%/]+\](?:/[0-9]+)?|[^:]*)(?::([0-9]+))?", entry)
+    return (re.sub(r"[\[\]]", "", match[1]), int(match[2] or 0)) if match else (entry, 0)
 
 
-def _as_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _is_in_range(address: str, network: str) -> bool:
+    """Whether it is an IP address in that network; False for other texts."""
     import ipaddress
 
     try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _is_in_range(address: ipaddress.IPv4Address | ipaddress.IPv6Address, pattern: str) -> bool:
-    import ipaddress
-
-    try:
-        return address in ipaddress.ip_network(pattern, strict=False)
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
-
-
-_UNKNOWN_AUTHORITY_CODES = frozenset({2, 18, 19, 20, 21})
-"""OpenSSL's verification errors for a chain that ends at an unknown authority, or at itself."""
 
 
 def connection_failure_text(error: BaseException, host: str, route: Route = DIRECT) -> str:
@@ -269,10 +232,10 @@ def connection_failure_text(error: BaseException, host: str, route: Route = DIRE
     import ssl
 
     target = f"the proxy {route.address} ({route.variable})" if route.proxy else host
-    chain = list(_cause_chain(error))
-    certificate = next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None)
-    if certificate is not None:
-        return _certificate_failure_text(certificate, host)
+    chain = _cause_chain(error)
+    for cause in chain:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _certificate_failure_text(getattr(cause, "verify_code", 0), host)
     if any(isinstance(cause, ssl.SSLError) for cause in chain):
         return f"TLS error connecting to {host}. Check the network or proxy."
     if type(error).__name__ == "ProxyError":
@@ -286,10 +249,11 @@ def connection_failure_text(error: BaseException, host: str, route: Route = DIRE
     return f"{problem} to {target}. Check {route.variable or 'the connection'}."
 
 
-def _certificate_failure_text(error: ssl.SSLCertVerificationError, host: str) -> str:
+def _certificate_failure_text(code: int, host: str) -> str:
+    """Describe OpenSSL's verification error of that number."""
     problem = f"TLS error connecting to {host}: certificate "
-    code = getattr(error, "verify_code", 0)
-    if code in _UNKNOWN_AUTHORITY_CODES:
+    # The chain ends at an unknown authority, or at itself.
+    if code in (2, 18, 19, 20, 21):
         return (
             f"{problem}signed by an unknown authority, e.g. a company proxy's. If you trust it, save its CA "
             "certificate to a file and set SSL_CERT_FILE to that file."
@@ -307,10 +271,8 @@ def _proxy_failure_text(reason: str, host: str, route: Route) -> str:
     return f"{proxy} could not reach {host}{f' (HTTP {status[0]})' if status else ''}. Check {route.variable}."
 
 
-def _cause_chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
+def _cause_chain(error: BaseException) -> list[BaseException]:
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    return chain

@@ -56,16 +56,6 @@ async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str
     assert len(server.requests) == (0 if problem else 1)
 
 
-def test_a_context_that_checks_nothing_is_refused() -> None:
-    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unchecked.check_hostname = False
-    with pytest.raises(ValueError, match="always checked"):
-        Network({}, tls=unchecked)
-    unchecked.verify_mode = ssl.CERT_NONE
-    with pytest.raises(ValueError, match="always checked"):
-        Network({}, tls=unchecked)
-
-
 def test_the_default_context_checks_and_is_made_once() -> None:
     network = Network({})
     assert network.tls_context() is network.tls_context()

@@ -7,8 +7,10 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
+from eternal_tui.core.clock import Clock
 
-class FakeClock:
+
+class FakeClock(Clock):
     """Wall and monotonic time under the test's hand; sleepers wake in the order of their times."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.core.clock import SystemClock
+from eternal_tui.core.clock import Clock
 from eternal_tui.core.secret import Secret
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import InstanceLock
@@ -82,7 +82,7 @@ def _open_file_count() -> int:
 
 @pytest.mark.long
 async def test_soak(tmp_path: Path) -> None:
-    clock = SystemClock()
+    clock = Clock()
     with run_sandbox_process() as service:
         history = History.open(tmp_path)
         instance = InstanceLock.acquire(tmp_path, clock.time)

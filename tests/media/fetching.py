@@ -27,7 +27,7 @@ async def open_downloader(
     results: Path, limits: DownloadLimits | None = None, **options: Any
 ) -> AsyncIterator[ResultDownloader]:
     """Return a fetcher for a service on loopback unless `options` say otherwise."""
-    network = Network(options.pop("environ", {}), tls=options.pop("tls", None))
+    network = Network(options.pop("environ", {}))
     policy = LinkPolicy(public=options.pop("public", False), allow_http=options.pop("allow_http", True))
     made = ResultDownloader(results, limits, policy, network, **({"sleep": FakeSleep()} | options))
     try:

@@ -243,7 +243,7 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
 
     async with (
         serve_storage(handler, server_side) as there,
-        open_downloader(tmp_path, resolve=resolve, tls=ssl.create_default_context(cafile=str(certificate))) as fetch,
+        open_downloader(tmp_path, resolve=resolve, environ={"SSL_CERT_FILE": str(certificate)}) as fetch,
     ):
         saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
         assert saved.path.read_bytes() == jpeg

@@ -113,7 +113,7 @@ def test_a_traceback_is_one_line_and_the_log_has_it_whole(tmp_path: Path) -> Non
         "and goes on",
         "Exception in thread without one",
     ]
-    events = [json.loads(line)["event"] for line in log.path.read_text().splitlines()]
+    events = [json.loads(line)["event"] for line in Path(log.baseFilename).read_text().splitlines()]
     assert "".join(events).count("/x/y.py") == 2
     assert "Thread-1" in events[0]
 

@@ -14,7 +14,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 import eternal_tui.services
-from eternal_tui.core.clock import SystemClock
+from eternal_tui.core.clock import Clock
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import FileInfo, FileState, JobState, to_record
 from eternal_tui.tui.app import EternalApp
@@ -28,7 +28,7 @@ class SnapCompare(Protocol):
     def __call__(self, app: App[None], *, terminal_size: tuple[int, int], run_before: object = None) -> bool: ...
 
 
-class FrozenClock(SystemClock):
+class FrozenClock(Clock):
     """A wall clock that stands."""
 
     def time(self) -> float:
@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A history of one of everything, in UTC, at a moment that does not pass; a short name, for it may be shown."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    monkeypatch.setattr(eternal_tui.services, "SystemClock", FrozenClock)
+    monkeypatch.setattr(eternal_tui.services, "Clock", FrozenClock)
     history = History.open(tmp_path / "data")
     history.add_many([_record(each) for each in reversed(JOBS)])
     history.close(compact=True)

@@ -96,7 +96,7 @@ async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
     """Return the catalog without opening the history, and what closes it."""
     from eternal_tui.api.client import ApiClient
     from eternal_tui.characters.catalog import CharacterCatalog
-    from eternal_tui.core.clock import SystemClock
+    from eternal_tui.core.clock import Clock
     from eternal_tui.core.network import Network
     from eternal_tui.services import service_name
 
@@ -118,7 +118,7 @@ async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
     folder = Path(os.devnull) if context.is_ephemeral else context.settings.data_dir
     with contextlib.suppress(OSError):
         make_private_dir(folder)
-    book = CharacterCatalog(listing, folder / "characters.json", SystemClock(), service=service_name(base_url))
+    book = CharacterCatalog(listing, folder / "characters.json", Clock(), service=service_name(base_url))
     return book, close
 
 

@@ -143,11 +143,11 @@ def _words(context: Context, kind: str) -> Iterator[str]:
 def _characters(context: Context) -> Iterator[str]:
     """Yield the IDs of the stored list; nothing is downloaded."""
     from eternal_tui.characters.catalog import CharacterCatalog
-    from eternal_tui.core.clock import SystemClock
+    from eternal_tui.core.clock import Clock
     from eternal_tui.services import service_name
 
     path = context.settings.data_dir / "characters.json"
-    catalog = CharacterCatalog(_no_characters, path, SystemClock(), service=service_name(context.settings.base_url))
+    catalog = CharacterCatalog(_no_characters, path, Clock(), service=service_name(context.settings.base_url))
     catalog.load_stored()
     yield from (character.id for character in catalog.allowed)
 
