@@ -67,7 +67,7 @@ async def running_demo(
     demo = launch_demo(environ=environ, speed=speed, seed=11, options=["--sample-jobs"])
     services = Services(load_settings({}, environ), environ, demo=demo, ephemeral=True)
     seed_demo(services)
-    app = EternalApp(services, graphics, "", environ)
+    app = EternalApp(services, graphics, environ)
     async with app.run_test(size=size) as pilot:
         yield pilot, app
 

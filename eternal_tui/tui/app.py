@@ -27,7 +27,6 @@ from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.graphics.pacing import frame_budget_for
 from eternal_tui.tui.graphics.probe import is_remote
 from eternal_tui.tui.input.key_queue import KeyQueue
-from eternal_tui.tui.refresh import clock_step_seconds_for, refresh_seconds_for
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.shutdown import GracefulShutdown
 from eternal_tui.tui.terminal.base_app import TerminalApp
@@ -73,7 +72,6 @@ class EternalApp(TerminalApp):
         self,
         services: Services,
         graphics: GraphicsBackend,
-        graphics_reason: str,
         environ: Mapping[str, str],
         *,
         unread_input: bytes = b"",
@@ -87,10 +85,7 @@ class EternalApp(TerminalApp):
             environ=environ,
             glyphs=glyphs_for(environ),
             graphics=graphics,
-            graphics_reason=graphics_reason,
             is_remote=is_remote(environ),
-            refresh_seconds=refresh_seconds_for(environ),
-            clock_step_seconds=clock_step_seconds_for(environ),
             write_sequence=self._write_sequence,
             frame_budget=frame_budget_for(environ, services.settings.media_bytes_per_second, services.settings.fps),
         )

@@ -15,7 +15,6 @@ from eternal_tui.tui.terminal.glyphs import Glyphs
 class TerminalContext(msgspec.Struct, frozen=True):
     """Glyphs and graphics that the terminal can show, and how to write to it.
 
-    `refresh_seconds` and `clock_step_seconds` are the intervals of refreshes and of steps of running clocks.
     `write_sequence` writes an escape sequence between two frames. `frame_budget` limits video playback, `frame_cache`
     is shared by all screens.
     """
@@ -23,10 +22,17 @@ class TerminalContext(msgspec.Struct, frozen=True):
     environ: Mapping[str, str]
     glyphs: Glyphs
     graphics: GraphicsBackend
-    graphics_reason: str
     is_remote: bool
-    refresh_seconds: float
-    clock_step_seconds: float
     write_sequence: Callable[[str], None]
     frame_budget: FrameBudget = msgspec.field(default_factory=FrameBudget)
     frame_cache: FrameCache = msgspec.field(default_factory=FrameCache)
+
+    @property
+    def refresh_seconds(self) -> float:
+        """Seconds between two refreshes: over SSH each costs bytes on a line that may be slow."""
+        return 1.0 if self.is_remote else 0.25
+
+    @property
+    def clock_step_seconds(self) -> float:
+        """Seconds by which running clocks advance."""
+        return 5.0 if self.is_remote else 1.0

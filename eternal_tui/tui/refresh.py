@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-
-from eternal_tui.tui.graphics.probe import is_remote
-
-LOCAL_REFRESH_SECONDS = 0.25
-"""Seconds between two refreshes on a local terminal."""
-
-REMOTE_REFRESH_SECONDS = 1.0
-"""Seconds between two refreshes over SSH, where each costs bytes on a line that may be slow."""
+from collections.abc import Callable, Iterable
 
 CLOCK_REFRESH_SECONDS = 1.0
 """Seconds between two refreshes that only advance clocks."""
 
-REMOTE_CLOCK_STEP_SECONDS = 5.0
-"""Seconds by which running clocks advance over SSH."""
-
 Cancel = Callable[[], None]
 Schedule = Callable[[float, Callable[[], None]], Cancel]
-RefreshCallback = Callable[[frozenset[int], float], None]
-
-
-def refresh_seconds_for(environ: Mapping[str, str]) -> float:
-    """Return the seconds between two refreshes."""
-    return REMOTE_REFRESH_SECONDS if is_remote(environ) else LOCAL_REFRESH_SECONDS
-
-
-def clock_step_seconds_for(environ: Mapping[str, str]) -> float:
-    """Return the seconds by which running clocks advance."""
-    return REMOTE_CLOCK_STEP_SECONDS if is_remote(environ) else 1.0
 
 
 def schedule_on_loop(delay: float, callback: Callable[[], None]) -> Cancel:
@@ -40,35 +18,29 @@ def schedule_on_loop(delay: float, callback: Callable[[], None]) -> Cancel:
 
 
 class RefreshTimer:
-    """Collects changed ids and calls every callback once per refresh; without changes and clocks it has no timer.
+    """Collects changed ids and calls `draw` with them once per refresh; without changes and clocks it has no timer.
 
-    `needs_clock` tells whether something on the screen changes by time alone. `monotonic` spaces refreshes, `wall` is
-    the time given to callbacks, both in seconds. Callbacks must not raise.
+    `needs_clock` tells whether something on the screen changes by time alone. `draw` must not raise.
     """
 
     def __init__(
         self,
+        draw: Callable[[frozenset[int]], None],
         *,
         interval_seconds: float,
         needs_clock: Callable[[], bool],
         monotonic: Callable[[], float],
-        wall: Callable[[], float],
         schedule: Schedule = schedule_on_loop,
     ) -> None:
+        self._draw = draw
         self._interval_seconds = interval_seconds
         self._needs_clock = needs_clock
         self._monotonic = monotonic
-        self._wall = wall
         self._schedule = schedule
-        self._callbacks: list[RefreshCallback] = []
         self._changed_ids: set[int] = set()
         self._last_refresh = float("-inf")
         self._due_at = float("inf")
         self._cancel: Cancel | None = None
-
-    def subscribe(self, callback: RefreshCallback) -> None:
-        """Call `callback(changed ids, time)` at every refresh, after those added before."""
-        self._callbacks.append(callback)
 
     def mark_changed(self, job_ids: Iterable[int] = ()) -> None:
         """Redraw these jobs at the next refresh; without ids, check again whether a clock is needed."""
@@ -92,9 +64,7 @@ class RefreshTimer:
         self._cancel, self._due_at = None, float("inf")
         self._last_refresh = self._monotonic()
         changed, self._changed_ids = frozenset(self._changed_ids), set()
-        now = self._wall()
-        for draw in self._callbacks:
-            draw(changed, now)
+        self._draw(changed)
         if self._needs_clock():
             self._schedule_at(self._last_refresh + max(self._interval_seconds, CLOCK_REFRESH_SECONDS))
 

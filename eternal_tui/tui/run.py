@@ -79,7 +79,6 @@ def _build_app(
     return EternalApp(
         services,
         choice.graphics,
-        choice.reason,
         environ,
         unread_input=terminal.unread,
         guard=guard,

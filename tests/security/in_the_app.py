@@ -65,7 +65,7 @@ async def run_app(
     clock = FrozenClock()
     bench.clock.time = clock.time  # type: ignore[method-assign]
     bench.characters.replace_all(characters, clock.time())
-    app = RecordingEternalApp(bench, NullGraphics(), "", ENVIRON)
+    app = RecordingEternalApp(bench, NullGraphics(), ENVIRON)
     app.every_frame = every_frame
     async with app.run_test(size=size, notifications=False) as pilot:
         await wait_until(pilot, lambda: bench.jobs.store.is_fully_loaded)
@@ -75,8 +75,15 @@ async def run_app(
         app.screen._detail_debouncer._schedule = lambda _, act: schedule_on_loop(0.0, act)
         # The beat that draws what was loaded: it would come before the first frame of one run, and after it in another.
         drawn = asyncio.Event()
-        app.screen.refresh_timer.subscribe(lambda _ids, _now: drawn.set())
-        app.screen.refresh_timer.mark_changed()
+        timer = app.screen.refresh_timer
+        draw = timer._draw
+
+        def draw_and_tell(changed: frozenset[int]) -> None:
+            draw(changed)
+            drawn.set()
+
+        timer._draw = draw_and_tell
+        timer.mark_changed()
         await drawn.wait()
         yield pilot
 

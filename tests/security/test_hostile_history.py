@@ -136,7 +136,7 @@ async def test_the_app_lives(tmp_path: Path) -> None:
     """Seen to fail where half a surrogate pair kept the history from being folded when the app was left."""
     write_history(tmp_path / "data", hostile_records()[:-7])
     bench = make_services(tmp_path, ENVIRON_WITH_KEY)
-    app = EternalApp(bench, NullGraphics(), "", ENVIRON)
+    app = EternalApp(bench, NullGraphics(), ENVIRON)
     async with app.run_test(size=(100, 40)) as pilot:
         await wait_until(pilot, lambda: bench.jobs.store.is_fully_loaded)
         assert len(bench.jobs.store.newest_first()) > 10

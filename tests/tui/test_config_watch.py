@@ -31,7 +31,7 @@ async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) 
     bench = make_services(
         tmp_path, keys={"jobs.help": "x", "list.down": "m", "list.dwn": "ctrl+y"}, theme="eternal-light"
     )
-    app = EternalApp(bench, NullGraphics(), "", ENVIRON_WITH_KEY)
+    app = EternalApp(bench, NullGraphics(), ENVIRON_WITH_KEY)
     async with app.run_test(size=(120, 30)) as pilot:
         await wait_idle(pilot)
         assert app.theme == "eternal-light"
@@ -55,9 +55,9 @@ async def test_a_theme_chosen_in_the_app_is_worn_again(tmp_path: Path) -> None:
     """Seen to fail with the theme set on the app alone, and with a choice that outlived another one in the settings."""
 
     def worn(environ: dict[str, str], **settings: Any) -> str:
-        return EternalApp(make_services(tmp_path, **settings), NullGraphics(), "", environ).theme
+        return EternalApp(make_services(tmp_path, **settings), NullGraphics(), environ).theme
 
-    app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
+    app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
     async with app.run_test() as pilot:
         await wait_idle(pilot)
         usual = app.theme
@@ -74,7 +74,7 @@ async def test_a_theme_chosen_in_the_app_is_worn_again(tmp_path: Path) -> None:
 
 async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
     config = tmp_path / "config" / "config.toml"
-    app = EternalApp(make_services(tmp_path, theme="eternal-light"), NullGraphics(), "", ENVIRON_WITH_KEY)
+    app = EternalApp(make_services(tmp_path, theme="eternal-light"), NullGraphics(), ENVIRON_WITH_KEY)
     async with app.run_test() as pilot:
         write_config(config, "theme = [", 1_000)
         app._reload_config()

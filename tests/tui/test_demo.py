@@ -21,7 +21,7 @@ async def test_demo_has_jobs_in_every_state_and_a_request_to_send(tmp_path: Path
     seed_demo(services)
     store = services.jobs.store
     services.jobs.sync.load_newest()
-    app = EternalApp(services, NullGraphics(), "", ENVIRON, has_tour=True)
+    app = EternalApp(services, NullGraphics(), ENVIRON, has_tour=True)
     async with app.run_test(size=(140, 40)) as pilot:
         await wait_until(pilot, lambda: sum(job.is_delivered for job in store.newest_first()) == 4)
         assert [str(job.state) for job in store.newest_first()] == [

@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
+from eternal_tui.tui.graphics.probe import is_remote
 from eternal_tui.tui.refresh import (
     BURST_DELAY_SECONDS,
     SINGLE_DELAY_SECONDS,
     Cancel,
     Debouncer,
     RefreshTimer,
-    clock_step_seconds_for,
-    refresh_seconds_for,
 )
+from tests.tui.screens.stage import terminal_context
 
 
 class FakeScheduler:
@@ -55,13 +55,12 @@ class RefreshHarness:
         self.needs_clock = False
         self.calls: list[tuple[float, frozenset[int]]] = []
         self.timer = RefreshTimer(
+            lambda ids: self.calls.append((self.scheduler.now, ids)),
             interval_seconds=interval,
             needs_clock=lambda: self.needs_clock,
             monotonic=lambda: self.scheduler.now,
-            wall=lambda: self.scheduler.now + 1e9,
             schedule=self.scheduler.schedule,
         )
-        self.timer.subscribe(lambda ids, now: self.calls.append((now - 1e9, ids)))
 
 
 def test_a_first_change_is_drawn_at_once_and_many_more_at_most_four_times_a_second() -> None:
@@ -112,8 +111,8 @@ def test_stopping_cancels_what_is_due() -> None:
     [({}, 0.25, 1.0), ({"SSH_TTY": "/dev/pts/3"}, 1.0, 5.0), ({"SSH_CONNECTION": "10.0.0.1 2 10.0.0.2 22"}, 1.0, 5.0)],
 )
 def test_a_slow_line_beats_slower(environ: dict[str, str], interval: float, step: float) -> None:
-    assert refresh_seconds_for(environ) == interval
-    assert clock_step_seconds_for(environ) == step
+    context = terminal_context([], environ, is_remote=is_remote(environ))
+    assert (context.refresh_seconds, context.clock_step_seconds) == (interval, step)
 
 
 @pytest.mark.parametrize(

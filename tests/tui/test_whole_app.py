@@ -82,7 +82,7 @@ def _record(fields: dict[str, Any]) -> dict[str, Any]:
 def matches_snapshot(
     compare: SnapCompare, folder: Path, size: tuple[int, int], *keys: str, theme: str = "eternal-dark"
 ) -> bool:
-    app = EternalApp(make_services(folder, theme=theme), NullGraphics(), "", ENVIRON_WITH_KEY)
+    app = EternalApp(make_services(folder, theme=theme), NullGraphics(), ENVIRON_WITH_KEY)
 
     async def before(pilot: Pilot[None]) -> None:
         await wait_idle(pilot)
@@ -145,7 +145,7 @@ async def test_the_split_is_remembered(tmp_path: Path) -> None:
     """Seen to fail without the file, and with a share that could shut a pane."""
     heights = []
     for keys in ((">", ">"), (), ("<",) * 12, ()):
-        app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
+        app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
         async with app.run_test(size=(80, 40)) as pilot:
             await wait_idle(pilot)
             await pilot.press(*keys)
@@ -159,6 +159,6 @@ async def test_the_split_is_remembered(tmp_path: Path) -> None:
     kept = tmp_path / "data" / "layout.json"
     assert kept.stat().st_mode & 0o777 == 0o600
     kept.write_text("[")
-    app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
+    app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
     async with app.run_test() as pilot:
         await wait_idle(pilot)

@@ -149,10 +149,10 @@ class MainScreen(HelpMixin, DiffScreen):
             is_batch_active=engine.active_batches.is_active,
         )
         self.refresh_timer = RefreshTimer(
+            self._refresh_jobs,
             interval_seconds=terminal.refresh_seconds,
             needs_clock=self.job_pane.job_list.has_clocks,
             monotonic=services.clock.monotonic,
-            wall=services.clock.time,
         )
         # The list is painted first: where the cursor is matters more than all about its job.
         self._detail_debouncer = Debouncer(
@@ -206,11 +206,10 @@ class MainScreen(HelpMixin, DiffScreen):
     def on_mount(self) -> None:
         engine = self.services.jobs
         self._view.restore()
-        self.refresh_timer.subscribe(self._refresh_jobs)
         self._unsubscribe = engine.store.subscribe(self.refresh_timer.mark_changed)
         engine.events.settled.connect(self.notifier.notify_soon)
         engine.events.submitted.connect(self._submission.job_submitted)
-        self.job_pane.job_list.set_jobs(engine.store.newest_first(), self.services.clock.time())
+        self._set_jobs()
         self._update_footer()
         self.header.set_totals(engine.billing.totals(), engine.queue.summary())
         self.watch(self, "focused", self._update_footer, init=False)
@@ -226,7 +225,8 @@ class MainScreen(HelpMixin, DiffScreen):
             await self.detail_pane.mount_content()
             self._show_current_job()
             await self.services.jobs.start()
-            self._reload_jobs()
+            self._set_jobs()
+            self._refresh_jobs(frozenset())
             if held := self.services.jobs.queue.summary().held:
                 what = pluralize(held, "queued request")
                 self.notify_user(format_safe("{what} held: nothing is sent until H.", what=what))
@@ -264,15 +264,13 @@ class MainScreen(HelpMixin, DiffScreen):
         self._detail_debouncer.stop()
         self.notifier.stop()
 
-    def _reload_jobs(self) -> None:
-        now = self.services.clock.time()
-        self.job_pane.job_list.set_jobs(self.services.jobs.store.newest_first(), now)
-        self._refresh_jobs(frozenset(), now)
+    def _set_jobs(self) -> None:
+        self.job_pane.job_list.set_jobs(self.services.jobs.store.newest_first(), self.services.clock.time())
 
-    def _refresh_jobs(self, changed: frozenset[int], now: float) -> None:
-        engine, jobs = self.services.jobs, self.job_pane.job_list
+    def _refresh_jobs(self, changed: frozenset[int]) -> None:
+        engine, jobs, now = self.services.jobs, self.job_pane.job_list, self.services.clock.time()
         if len(changed) > FULL_RELOAD_JOBS:
-            jobs.set_jobs(engine.store.newest_first(), now)
+            self._set_jobs()
         elif changed:
             found = [job for job_id in changed if (job := engine.store.get(job_id)) is not None]
             here = {job.id for job in found}

@@ -51,10 +51,7 @@ def terminal_context(
         environ=environ,
         glyphs=UNICODE,
         graphics=NullGraphics(),
-        graphics_reason="",
         is_remote=is_remote,
-        refresh_seconds=0.25,
-        clock_step_seconds=1.0,
         write_sequence=written.append,
     )
 
@@ -107,7 +104,7 @@ def job_commands(services: Services) -> JobCommands:
 
 
 def make_app(services: Services, environ: Mapping[str, str] = ENVIRON) -> EternalApp:
-    return EternalApp(services, NullGraphics(), "", environ)
+    return EternalApp(services, NullGraphics(), environ)
 
 
 def screen_text(app: App[Any]) -> str:

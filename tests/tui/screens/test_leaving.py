@@ -28,7 +28,7 @@ async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> Non
     async with serve(never_answers) as port:
         url = f"http://127.0.0.1:{port}"
         write_character_list(tmp_path / "data", url, "6870")
-        app = EternalApp(make_services(tmp_path, base_url=url), NullGraphics(), "", ENVIRON_WITH_KEY)
+        app = EternalApp(make_services(tmp_path, base_url=url), NullGraphics(), ENVIRON_WITH_KEY)
         async with app.run_test(size=(100, 30)) as pilot:
             await wait_idle(pilot)
             request = GenerateRequest(character="6870", prompt="A boat", type="image")
@@ -48,7 +48,7 @@ async def test_escape_is_one_step_back(tmp_path: Path) -> None:
 
     Seen to fail as it was: the list, which had the focus by then, took the same key and cleared its filter.
     """
-    app = EternalApp(make_services(tmp_path), NullGraphics(), "", ENVIRON_WITH_KEY)
+    app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_idle(pilot)
         assert isinstance(app.screen, MainScreen)

@@ -24,7 +24,6 @@ from tests.drawn import screen_strips
 from tests.tui.jobs import make_job
 from tests.tui.results import open_services_with_jobs, saved_job, write_image
 from tests.tui.screens.stage import (
-    ENVIRON,
     ScreenApp,
     flat_screen_text,
     job_commands,
@@ -36,16 +35,7 @@ from tests.tui.screens.stage import (
 
 def context_with_graphics(graphics: GraphicsBackend) -> TerminalContext:
     plain = terminal_context([])
-    return TerminalContext(
-        environ=ENVIRON,
-        glyphs=plain.glyphs,
-        graphics=graphics,
-        graphics_reason="",
-        is_remote=False,
-        refresh_seconds=0.05,
-        clock_step_seconds=1.0,
-        write_sequence=plain.write_sequence,
-    )
+    return msgspec.structs.replace(plain, graphics=graphics)
 
 
 def viewer_app(

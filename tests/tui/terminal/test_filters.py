@@ -18,7 +18,7 @@ async def test_a_picture_without_colours_is_drawn_in_shades(tmp_path: Path) -> N
     """Seen to fail without the filter: dark and light cells were the same half-block, so the picture was stripes."""
     dark, light, red = bytes((9, 9, 9)), bytes((250, 250, 250)), bytes((250, 0, 0))
     row: Strip = HalfBlocks(8).render(Frame(3, 2, (dark + light + red) * 2)).strips[0]
-    app = EternalApp(make_services(tmp_path), HalfBlocks(8), "", ENVIRON_WITH_KEY)
+    app = EternalApp(make_services(tmp_path), HalfBlocks(8), ENVIRON_WITH_KEY)
     async with app.run_test() as pilot:
         for _ in range(2):
             app.choose_theme(MONO.name)
