@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError
 from eternal_tui.cli.output import Output
@@ -103,6 +103,15 @@ class Context:
         finally:
             with _report_failed_compaction(self.output):
                 history.close(compact=history.is_small and history.journal_size > 0)
+
+
+class Command(NamedTuple):
+    """The epilog, options and function of a command."""
+
+    epilog: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Context], int]
+    """Do it and return the exit code."""
 
 
 @contextmanager

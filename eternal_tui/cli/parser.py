@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from itertools import takewhile
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from eternal_tui import __version__
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import Command
 from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.output import translate_write_errors
 
@@ -77,11 +77,13 @@ COMMANDS = {
 
 _MODULES = {
     **dict.fromkeys(("star", "tag", "note", "delete", "undo", "adopt"), "edit"),
+    **dict.fromkeys(("create-character", "retry", "again"), "generate"),
     **dict.fromkeys(("save", "open"), "show"),
-    "again": "retry",
-    "create-character": "generate",
+    **dict.fromkeys(("login", "logout"), "config"),
+    **dict.fromkeys(("completion", "man"), "shell"),
     "fetch": "watch",
-    "logout": "login",
+    "sandbox": "app",
+    "stats": "jobs",
 }
 """The module of a command, where it has not the command's own name."""
 
@@ -156,15 +158,6 @@ def add_option(parser: argparse._ActionsContainer, names: str, help_text: str, *
     parser.add_argument(*spellings, metavar=metavar, help=help_text, **settings)
 
 
-class Command(NamedTuple):
-    """The epilog, options and function of a command."""
-
-    epilog: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[Context], int]
-    """Do it and return the exit code."""
-
-
 class CommandParser(Parser):
     """The parser of one command, which adds its options when it is first used."""
 
@@ -198,9 +191,8 @@ class CommandParser(Parser):
 
 def load_command(name: str) -> Command:
     """Return a command, importing its module."""
-    module = import_module(f"eternal_tui.cli.commands.{_MODULES.get(name, name)}")
-    commands: dict[str, Command] = getattr(module, "COMMANDS", {})
-    return commands[name] if name in commands else Command(module.EPILOG, module.add_arguments, module.run)
+    commands: dict[str, Command] = import_module(f"eternal_tui.cli.commands.{_MODULES.get(name, name)}").COMMANDS
+    return commands[name]
 
 
 def build_parser() -> tuple[Parser, dict[str, CommandParser]]:

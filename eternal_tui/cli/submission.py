@@ -1,4 +1,4 @@
-"""Submit planned requests one after the other, report each job, and optionally wait for the results."""
+"""Submit planned requests one after the other within their limits, report each job, and wait for the results."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
 from eternal_tui.cli.context import Context, require_key, run_with_services
-from eternal_tui.cli.cost_limits import CostLimit, add_cost_options
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import closing_line, format_job_line, job_error_message
-from eternal_tui.cli.parser import add_flag
+from eternal_tui.cli.output import Output, is_terminal
+from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested
@@ -30,10 +31,12 @@ from eternal_tui.cli.waiting import (
     parse_output,
     wait_for_jobs,
 )
+from eternal_tui.core.formatting import format_amount, format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES
-from eternal_tui.jobs.errors import DailyCapExceeded
+from eternal_tui.jobs.billing.charges import to_amount
+from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.formatting import UNSENT_CAUSES, pluralize, state_label
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
@@ -41,8 +44,12 @@ from eternal_tui.jobs.submit.submitter import MAX_QUEUED_WAIT_SECONDS, SubmitDet
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import GenerateRequest
+    from eternal_tui.cli.request_input import PlannedRequest
     from eternal_tui.history.history import History
+    from eternal_tui.jobs.engine import JobEngine
+    from eternal_tui.jobs.model import Job
     from eternal_tui.services import Services
+
 
 _UNSENT_CAUSES = TRANSIENT_CAUSES | UNSENT_CAUSES
 _NOT_WAITED_FOR = frozenset({JobState.REJECTED, JobState.UNCONFIRMED})
@@ -55,7 +62,7 @@ def add_submit_options(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, "--wait", "wait until every result is saved")
     add_flag(parser, "--queue", "only queue the requests; `queue run` sends them")
     add_flag(parser, "--json", "print one JSON object per job")
-    add_cost_options(parser)
+    _add_cost_options(parser)
     add_wait_options(parser)
 
 
@@ -406,3 +413,110 @@ def find_sent(history: History, planned: Sequence[PlannedRequest]) -> tuple[str,
         return "", Counter(), 0
     unclear = sum(job.state in (JobState.UNCONFIRMED, JobState.SUBMITTING) for job in best)
     return best[0].batch, sent, unclear
+
+
+UNATTENDED_MAX_REQUESTS = 10
+"""Requests sent without --yes where there is no terminal to ask on: small scripts need no option."""
+
+MAX_UNKNOWN_REQUESTS = 2
+"""Requests of unknown price sent under --max-cost: the second reveals what both cost."""
+
+
+def _add_cost_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options about money."""
+    add_flag(parser, "--yes", "do not ask, even above confirm_count and confirm_above")
+    add_option(parser, "--max-cost X", "spend at most X credits; the rest is not sent", type=_parse_credits)
+    add_flag(parser, "--dry-run", "print what would be sent and its cost; send nothing")
+
+
+def _parse_credits(text: str) -> Decimal:
+    amount = to_amount(text.strip())
+    if amount is None:
+        raise argparse.ArgumentTypeError(f"{text} is not an amount of credits, such as 1.5")
+    return amount
+
+
+class CostLimit:
+    """The limits of one run. Amounts are credits."""
+
+    def __init__(self, engine: JobEngine, output: Output, given: argparse.Namespace) -> None:
+        self._engine = engine
+        self._output = output
+        self._is_confirmed: bool = given.yes
+        self._max_cost: Decimal | None = given.max_cost
+
+    async def check(self, planned: Sequence[PlannedRequest]) -> None:
+        """Raise UsageError or SubmitRejected where these may not be sent together; ask on a terminal."""
+        requests = [one.request for one in planned]
+        total = self._total(planned)
+        if self._max_cost is not None and total is not None and total > self._max_cost:
+            raise UsageError(
+                f"{pluralize(len(planned), 'request')} would cost {format_cost(total)}, more than --max-cost "
+                f"{format_amount(self._max_cost)}."
+            )
+        try:
+            await self._engine.submitter.check(requests, confirmed=self._is_confirmed)
+        except ConfirmationRequired as question:
+            is_dear = question.limit is not None
+            if not may_send(self._output, _question(question), count=len(planned), is_dear=is_dear):
+                most = "" if is_dear else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
+                raise UsageError(f"{question}{most} Add --yes to send it.") from None
+            await self._engine.submitter.check(requests, confirmed=True)
+
+    def refusal(self, one: PlannedRequest, jobs: Sequence[Job]) -> SafeText | None:
+        """Return why --max-cost forbids the next request after these jobs."""
+        if self._max_cost is None:
+            return None
+        spent = sum((to_amount(job.cost) or Decimal(0) for job in jobs), Decimal(0))
+        price = to_amount(self._engine.billing.estimate(one.request))
+        unknown = sum(job.cost is None for job in jobs)
+        if spent + (price or Decimal(0)) <= self._max_cost and (price is not None or unknown < MAX_UNKNOWN_REQUESTS):
+            return None
+        cost = "an unknown amount" if price is None else format_amount(price, is_exact=False)
+        return sanitize(
+            f"--max-cost {format_amount(self._max_cost)} is reached: {format_cost(spent)} are spent and the next "
+            f"request costs {cost}."
+        )
+
+    def print_plan(self, planned: Sequence[PlannedRequest], *, as_json: bool) -> None:
+        """Print what would be sent, with the estimated cost."""
+        for one in planned:
+            request, estimate = one.request, self._engine.billing.estimate(one.request)
+            if as_json:
+                fields = {name: getattr(request, name) for name in request.__struct_fields__}
+                self._output.print_json({**fields, "character_name": one.name, "estimate": estimate})
+                continue
+            kind = [request.type, request.quality or "", f"{request.duration} s" if request.duration else ""]
+            self._output.print_line(
+                join_safe(
+                    "  ",
+                    sanitize(" ".join(part for part in kind if part)),
+                    sanitize(one.name or request.character),
+                    sanitize(format_cost(estimate)),
+                    sanitize(request.prompt),
+                )
+            )
+        count = pluralize(len(planned), "request")
+        self._output.info(sanitize(f"{count}, {format_cost(self._total(planned))}. Nothing was sent."))
+
+    def _total(self, planned: Sequence[PlannedRequest]) -> Decimal | None:
+        estimates = [to_amount(self._engine.billing.estimate(one.request)) for one in planned]
+        known = [price for price in estimates if price is not None]
+        return sum(known, Decimal(0)) if len(known) == len(estimates) else None
+
+
+def may_send(output: Output, question: SafeText, *, count: int, is_dear: bool) -> bool:
+    """Ask on a terminal, where "no" raises UsageError; without one return whether this needs no `--yes`.
+
+    `is_dear` stands for a cost above `confirm_above`, or for an unknown one.
+    """
+    if is_terminal(output.stdin) and is_terminal(output.stderr):
+        if not output.confirm(question):
+            raise UsageError("Nothing was sent.") from None
+        return True
+    return not is_dear and count <= UNATTENDED_MAX_REQUESTS
+
+
+def _question(error: ConfirmationRequired) -> SafeText:
+    requests, price = pluralize(error.count, "request"), format_cost(error.estimate)
+    return format_safe("Send {requests} ({price})?", requests=requests, price=price)

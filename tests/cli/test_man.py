@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from eternal_tui.cli.commands.man import SCOPE_TITLES
+from eternal_tui.cli.commands.shell import SCOPE_TITLES
 from eternal_tui.cli.parser import build_parser
 from eternal_tui.config.loader import SETTING_NAMES
 from eternal_tui.tui.input.actions import ALL_ACTIONS, Scope

@@ -238,7 +238,7 @@ def test_a_prompt_is_asked_for_where_nobody_pipes_one(program: Program, sandbox:
 
 def test_a_defect_is_a_sentence_and_a_private_report(program: Program, sandbox: Sandbox) -> None:
     """A table of jobs that raises in the middle: any internal error."""
-    broken = "import sys, eternal_tui.cli.commands.jobs as j\nj.run = lambda _: 1 / 0\nfrom eternal_tui.__main__ import main\nsys.exit(main())"  # noqa: E501
+    broken = "import sys, eternal_tui.cli.commands.jobs as j\nj.COMMANDS = dict(jobs=j.COMMANDS['jobs']._replace(run=lambda _: 1 / 0))\nfrom eternal_tui.__main__ import main\nsys.exit(main())"  # noqa: E501
     ran = subprocess.run(
         [sys.executable, "-c", broken, "jobs"], env=program.environ, capture_output=True, text=True, check=False
     )

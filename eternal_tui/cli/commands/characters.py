@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.commands.schema import CharacterJson
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import CommandError, ExitCode
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.files import make_private_dir
@@ -34,14 +34,13 @@ The list is cached for a day.
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `characters`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "--search TEXT", "only characters with TEXT in name, ID or description", default="")
     add_flag(parser, "--json", "print one JSON object per character")
     add_flag(parser, "--refresh", "bypass the cache")
 
 
-def run(context: Context) -> int:
+def _run(context: Context) -> int:
     """Print the characters that match."""
     from eternal_tui.cli.signals import run_with_shutdown
 
@@ -143,3 +142,6 @@ def _table_row(character: Character, columns: int | None) -> SafeText:
     )
     line = rstrip_safe(join_safe("  ", *cells, sanitize(character.description)))
     return line if columns is None else truncate_to_width(line, columns)
+
+
+COMMANDS = {"characters": Command(EPILOG, _add_arguments, _run)}

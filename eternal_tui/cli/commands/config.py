@@ -1,16 +1,24 @@
-"""`config`: the settings in force, each explained; and the file they come from, checked and edited."""
+"""`config`, `login` and `logout`: the settings in force, the file they come from, and the API key."""
 
 from __future__ import annotations
 
 import argparse
+import getpass
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Context, new_file
+from eternal_tui.cli.context import Command, Context, new_file
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError
+from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import add_flag
 from eternal_tui.core.sanitize import format_safe, sanitize
 
-EPILOG = """\
+if TYPE_CHECKING:
+    from eternal_tui.core.secret import Secret
+
+
+CONFIG_EPILOG = """\
 examples:
   eternal-tui config --init                        write a file with every setting explained
   eternal-tui config --check
@@ -20,8 +28,7 @@ examples:
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `config`."""
+def _add_config_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     add_flag(what, "--init", "create the file with every setting explained")
     add_flag(what, "--edit", "open the file in $VISUAL or $EDITOR, then check it")
@@ -30,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(what, "--path", "print the config file path")
 
 
-def run(context: Context) -> int:
-    """Print, create, check or edit the file."""
+def _config(context: Context) -> int:
     given = context.arguments
     if given.init or given.edit:
         return _init(context) if given.init else _edit(context)
@@ -128,3 +134,95 @@ def _print(context: Context) -> int:
         # A setting may have come from a hostile file or variable.
         streams.print_line(sanitize(line, limit=100_000))
     return ExitCode.SUCCESS
+
+
+LOGIN_EPILOG = """\
+examples:
+  eternal-tui login                                asks for the key, hidden
+  pass show eternalai | eternal-tui login          one line from a pipe
+  eternal-tui login --file                         where there is no system keyring, as over SSH
+
+There is no option for the key: other users of the machine could read the command line.
+"""
+
+LOGOUT_EPILOG = """\
+Keys from the environment or api_key_command are not removed. History is kept.
+"""
+
+MAX_KEY_LINE_CHARS = 4_096
+
+
+def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
+    add_flag(parser, "--file", "store the key in a file that only you can read")
+
+
+def _login(context: Context) -> int:
+    from eternal_tui.config.credentials import (
+        ApiKeyError,
+        KeyStore,
+        available_stores,
+        key_file,
+        key_header_advice,
+        overriding_key_source,
+        store_key,
+    )
+
+    settings = context.settings
+    context.warn_custom_host()
+    store = KeyStore.FILE if context.arguments.file else KeyStore.KEYRING
+    if store not in available_stores():
+        raise UsageError(
+            "No system keyring available (common over SSH). Run `eternal-tui login --file` to store the key in "
+            f"{key_file(settings)}, unencrypted, readable only by you; or set api_key_command in the configuration."
+        )
+    try:
+        key = _read_key(context)
+        where = store_key(key, store, settings)
+    except ApiKeyError as problem:
+        raise UsageError(f"{problem} Nothing was stored.") from None
+    plainly = " Not encrypted; readable only by you." if store is KeyStore.FILE else ""
+    context.output.print_line(
+        format_safe("API key for {host} stored in {where}.{plainly}", host=settings.host, where=where, plainly=plainly)
+    )
+    if advice := key_header_advice(key, settings.key_header):
+        context.output.info(sanitize(advice))
+    if source := overriding_key_source(settings, context.environ):
+        context.output.info(format_safe("{name} is set and takes precedence.", name=source))
+    return ExitCode.SUCCESS
+
+
+def _read_key(context: Context) -> Secret:
+    from eternal_tui.config.credentials import parse_key
+
+    stdin = context.output.stdin
+    if not is_terminal(stdin):
+        if not (line := stdin.readline(MAX_KEY_LINE_CHARS).strip()):
+            raise UsageError("Standard input contains no API key. Nothing was stored.")
+        return parse_key(line, "standard input")
+    with warnings.catch_warnings():
+        # It warns where it cannot hide the input, and goes on.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return parse_key(getpass.getpass("API key (hidden): "), "your input")
+        except (getpass.GetPassWarning, EOFError):
+            raise UsageError("No API key entered. Nothing was stored.") from None
+
+
+def _logout(context: Context) -> int:
+    from eternal_tui.config.credentials import delete_key, overriding_key_source
+
+    removed = delete_key(context.settings)
+    if removed:
+        context.output.print_line(format_safe("API key removed from {places}.", places=" and ".join(removed)))
+    else:
+        context.output.print_line(sanitize("No API key is stored."))
+    if source := overriding_key_source(context.settings, context.environ):
+        context.output.info(format_safe("{name} still provides a key.", name=source))
+    return ExitCode.SUCCESS
+
+
+COMMANDS = {
+    "config": Command(CONFIG_EPILOG, _add_config_arguments, _config),
+    "login": Command(LOGIN_EPILOG, _add_login_arguments, _login),
+    "logout": Command(LOGOUT_EPILOG, lambda _parser: None, _logout),
+}

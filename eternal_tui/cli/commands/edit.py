@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.formatting import format_job_line, print_changed_jobs
-from eternal_tui.cli.parser import Command, add_flag, add_option
-from eternal_tui.cli.references import STDIN_KEYWORD, add_references, find_jobs, iter_jobs, read_references
+from eternal_tui.cli.parser import add_flag, add_option
+from eternal_tui.cli.references import (
+    STDIN_KEYWORD,
+    UNKNOWN_CHARACTER,
+    UNKNOWN_PROMPT,
+    add_references,
+    find_jobs,
+    iter_jobs,
+    read_references,
+)
 from eternal_tui.cli.request_input import MAX_NOTE_CHARS
 from eternal_tui.core.files import write_atomic
 from eternal_tui.core.sanitize import UntrustedText, format_safe
@@ -273,8 +281,6 @@ Adopted jobs are polled by the app or by `eternal-tui watch`. Adopting is free: 
 """
 
 _REQUEST_ID_PATTERN = r"[A-Za-z0-9._~:-]{1,200}"
-UNKNOWN_CHARACTER = "unknown"
-UNKNOWN_PROMPT = "(unknown)"
 
 
 def _add_adopt_arguments(parser: argparse.ArgumentParser) -> None:

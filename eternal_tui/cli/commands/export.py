@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from eternal_tui.cli.context import Context, new_file
+from eternal_tui.cli.context import Command, Context, new_file
 from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.output import translate_write_errors
 from eternal_tui.cli.parser import add_option
@@ -138,8 +138,7 @@ TextWriter = Callable[["Iterator[Job]", Path, TextIO], int]
 """Writes jobs, given the results folder, to an open file, and returns how many there were."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `export`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     from eternal_tui.cli.references import add_references
     from eternal_tui.cli.waiting import add_copy_options
 
@@ -157,7 +156,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_references(parser, nargs="*", extra="; default all")
 
 
-def run(context: Context) -> int:
+def _run(context: Context) -> int:
     """Write the jobs and print their number."""
     path = context.arguments.path
     if not path.strip():
@@ -275,3 +274,6 @@ def _csv_cell(value: object) -> object:
 
 TEXT_FORMATS: dict[str, TextWriter] = {"json": write_json, "csv": write_csv}
 """Every format by its name, which is also the end of its file names."""
+
+
+COMMANDS = {"export": Command(EPILOG, _add_arguments, _run)}

@@ -1,29 +1,30 @@
-"""`jobs`: what the history holds, newest first."""
+"""`jobs` and `stats`: what the history holds and what it cost."""
 
 from __future__ import annotations
 
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.cli.references import iter_jobs
-from eternal_tui.core.formatting import Template, format_amount, format_datetime, parse_template
-from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
+from eternal_tui.core.formatting import Template, format_amount, format_datetime, format_duration, parse_template
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
 
 if TYPE_CHECKING:
     from eternal_tui.history.history import History
     from eternal_tui.jobs.billing.ledger import Spending
-    from eternal_tui.jobs.billing.statistics import Totals
+    from eternal_tui.jobs.billing.statistics import GroupStats, Money, Statistics, Totals
     from eternal_tui.jobs.model import Job
 
-EPILOG = """\
+
+JOBS_EPILOG = """\
 examples:
   eternal-tui jobs 'state:failed type:video since:2d tag:winter'
   eternal-tui jobs --state unfinished --limit 10
@@ -46,8 +47,7 @@ MIN_FULL_TABLE_COLUMNS = 80
 """Columns from which a table shows when a job was made."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `jobs`."""
+def _add_jobs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("filter", nargs="*", metavar="FILTER", help="only jobs that match, as in the app's list")
     add_option(parser, "--state S", "only jobs in this state; several with commas")
     add_option(parser, "--search TEXT", "a filter, as FILTER")
@@ -59,8 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, "--totals", "print only the totals, as one JSON object")
 
 
-def run(context: Context) -> int:
-    """Print the selected jobs."""
+def _jobs(context: Context) -> int:
     given, output = context.arguments, context.output
     if given.sort is not None and given.sort not in JSON_FIELDS:
         raise UsageError(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}.")
@@ -242,3 +241,119 @@ def _table_row(cells: tuple[str, ...], columns: int | None) -> SafeText:
     kept = [pad_to_width(sanitize(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
     line = join_safe("  ", *kept, sanitize(cells[-1]))
     return line if columns is None else truncate_to_width(line, columns)
+
+
+STATS_EPILOG = """\
+examples:
+  eternal-tui stats
+  eternal-tui stats --days 7
+  eternal-tui stats --account 3f9a
+  eternal-tui stats --json          one JSON object: jobs, spent, days, kinds, accounts, characters, tags
+
+Deleted jobs count as well. The API publishes no prices: `~` marks estimates, for which no balance was read. Spending
+may be unexplained (the balance fell by more than the requests cost) or unconfirmed (the response was lost). An account
+is shown as a fingerprint of its API key.
+"""
+
+MAX_DAYS = 3_660
+MAX_GROUPS = 10
+"""Rows of each table of groups; --json has all."""
+
+
+def _add_stats_arguments(parser: argparse.ArgumentParser) -> None:
+    add_option(parser, "--days N", "number of days listed (default: 30)", type=whole_number(1, MAX_DAYS), default=30)
+    add_option(parser, "--account ID", "only this account; its first digits are enough", default="")
+    add_flag(parser, "--json", "print one JSON object")
+
+
+def _stats(context: Context) -> int:
+    from eternal_tui.cli.references import iter_jobs
+    from eternal_tui.history.lock import InstanceLock
+    from eternal_tui.jobs.billing.ledger import add_unbilled_jobs, read_ledger
+    from eternal_tui.jobs.billing.statistics import compute_statistics
+
+    given, streams = context.arguments, context.output
+    with context.open_history() as history:
+        ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
+        jobs = list(iter_jobs(history))
+    add_unbilled_jobs(ledger, jobs)
+    known = sorted({account.name for account in ledger.accounts() if account.name})
+    # As it is printed: behind the name of the service.
+    wanted = given.account.rpartition(" ")[2]
+    if wanted and not any(name.startswith(wanted) for name in known):
+        names = ", ".join(known) or "none"
+        raise UsageError(f"Unknown account {given.account}. Accounts: {names}.")
+    figures = compute_statistics(jobs, time.time(), days=given.days, ledger=ledger, account=wanted)
+    if given.json:
+        import msgspec
+
+        streams.print_json(msgspec.to_builtins(figures))
+        return ExitCode.SUCCESS
+    if not figures.jobs and not figures.spent:
+        streams.info(SafeText("No jobs yet. See `eternal-tui generate --help`."))
+    for line in _statistics_lines(figures):
+        streams.print_line(line)
+    return ExitCode.SUCCESS
+
+
+def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
+    from eternal_tui.jobs.formatting import pluralize
+
+    for day in stats.days:
+        if day.sent or day.spent or day.rejected or day.unsent:
+            more = ((day.rejected, "rejected"), (day.unsent, "unsent"))
+            yield format_safe(
+                "{date}  {spent}  {sent} sent  {done} done  {failed} failed{more}",
+                date=day.date,
+                spent=_money_columns(day),
+                sent=f"{day.sent:>5}",
+                done=f"{day.succeeded:>5}",
+                failed=f"{day.failed:>4}",
+                more="".join(f"  {count:>4} {word}" for count, word in more if count),
+            )
+    for title, groups in (("account", stats.accounts), ("character", stats.characters), ("tag", stats.tags)):
+        yield from _group_lines(title, groups)
+    for kind in stats.kinds:
+        success = "-" if kind.success is None else f"{kind.success * 100:.0f}%"
+        half, most = ("-" if each is None else format_duration(each) for each in (kind.median, kind.slowest_tenth))
+        yield format_safe(
+            "{type}: {jobs}, {success} ok, p50 {half}, p90 {most}, {spent}",
+            type=kind.type,
+            jobs=pluralize(kind.jobs, "job"),
+            success=success,
+            half=half,
+            most=most,
+            spent=_money_columns(kind).strip(),
+        )
+    yield format_safe("total: {spent}", spent=_money_columns(stats).strip())
+
+
+def _group_lines(title: str, groups: Sequence[GroupStats]) -> Iterator[SafeText]:
+    """Yield a row for each group, the dearest first; none where there is only one without a name."""
+    if not any(group.name for group in groups):
+        return
+    for group in groups[:MAX_GROUPS]:
+        name = sanitize(group.name or "-", limit=24)
+        yield format_safe(
+            "{title} {name}  {spent}  {count} requests",
+            title=sanitize(f"{title:<9}"),
+            name=sanitize(f"{name:<24}"),
+            spent=_money_columns(group),
+            count=f"{group.requests:>5}",
+        )
+
+
+def _money_columns(money: Money) -> SafeText:
+    about = "" if money.is_exact else "~"
+    parts = [format_safe("{sum} credits", sum=f"{about}{format_amount(money.spent)}".rjust(10))]
+    if money.unconfirmed:
+        parts.append(format_safe("~{sum} unconfirmed", sum=format_amount(money.unconfirmed)))
+    if money.unexplained:
+        parts.append(format_safe("{sum} unexplained", sum=format_amount(money.unexplained)))
+    return join_safe("  ", *parts)
+
+
+COMMANDS = {
+    "jobs": Command(JOBS_EPILOG, _add_jobs_arguments, _jobs),
+    "stats": Command(STATS_EPILOG, _add_stats_arguments, _stats),
+}

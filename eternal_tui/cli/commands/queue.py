@@ -7,13 +7,13 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from eternal_tui.cli.context import Context, run_with_services
-from eternal_tui.cli.cost_limits import UNATTENDED_MAX_REQUESTS, may_send
+from eternal_tui.cli.context import Command, Context, run_with_services
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import find_jobs
 from eternal_tui.cli.signals import Shutdown
+from eternal_tui.cli.submission import UNATTENDED_MAX_REQUESTS, may_send
 from eternal_tui.cli.waiting import parse_timeout
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import pluralize, state_label
@@ -42,8 +42,7 @@ queue again (exit codes 1 and 3); after five minutes of 429 or outage it ends wi
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `queue`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action", nargs="?", choices=("status", "hold", "run", "move", "clear"), default="status", help="what to do"
     )
@@ -218,9 +217,12 @@ class _QueueRun:
             self._context.output.error(sentence)
 
 
-def run(context: Context) -> int:
+def _run(context: Context) -> int:
     """Run the action and return the exit code."""
     action = context.arguments.action
     if context.arguments.ids and action not in ("move", "clear"):
         raise UsageError(f"`queue {action}` takes no JOB.")
     return run_with_services(context, lambda services, shutdown: _queue(context, services, shutdown))
+
+
+COMMANDS = {"queue": Command(EPILOG, _add_arguments, _run)}

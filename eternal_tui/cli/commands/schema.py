@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.billing.statistics import Statistics
@@ -109,12 +109,11 @@ Each schema describes one line of `eternal-tui COMMAND --json`. Keys may be adde
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `schema`."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("documented", metavar="COMMAND", nargs="?", help="one command (default: all)")
 
 
-def run(context: Context) -> int:
+def _run(context: Context) -> int:
     """Print the schemas."""
     wanted = context.arguments.documented
     if wanted is not None and wanted not in JSON_OBJECTS:
@@ -137,3 +136,6 @@ def schema_of(command: str) -> dict[str, Any]:
         **schema,
         "$defs": definitions,
     }
+
+
+COMMANDS = {"schema": Command(EPILOG, _add_arguments, _run)}

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import CommandError, ExitCode
-from eternal_tui.cli.parser import Command, add_flag
+from eternal_tui.cli.parser import add_flag
 from eternal_tui.cli.references import add_references, find_jobs
 from eternal_tui.cli.waiting import add_output_options, parse_output
 from eternal_tui.config.credentials import environ_without_keys

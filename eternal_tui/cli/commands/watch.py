@@ -7,11 +7,11 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from eternal_tui.cli.context import Context, require_key, run_with_services
+from eternal_tui.cli.context import Command, Context, require_key, run_with_services
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import closing_line, describe_unfinished, format_job_line, job_error_message
 from eternal_tui.cli.output import is_terminal
-from eternal_tui.cli.parser import Command, add_option
+from eternal_tui.cli.parser import add_option
 from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, ShutdownRequested
 from eternal_tui.cli.waiting import ProgressLine, ResultOutput, add_wait_options, describe_end, wait_for_jobs
