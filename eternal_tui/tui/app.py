@@ -30,8 +30,7 @@ from eternal_tui.tui.input.key_queue import KeyQueue
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.shutdown import GracefulShutdown
 from eternal_tui.tui.terminal.base_app import TerminalApp
-from eternal_tui.tui.terminal.filters import AsciiFilter, to_ascii
-from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
+from eternal_tui.tui.terminal.filters import AsciiFilter, draws_utf8, to_ascii
 from eternal_tui.tui.terminal.guard import TerminalGuard
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.footer import TOUR_ACTION_IDS
@@ -83,7 +82,6 @@ class EternalApp(TerminalApp):
         self.animation_level: AnimationLevel = "none"
         self.terminal = TerminalContext(
             environ=environ,
-            glyphs=glyphs_for(environ),
             graphics=graphics,
             is_remote=is_remote(environ),
             write_sequence=self._write_sequence,
@@ -195,6 +193,7 @@ class EternalApp(TerminalApp):
         chosen = self._theme_store.effective(configured)
         self.theme = chosen if chosen in self.available_themes else configured
         self.set_class(self.theme == themes.MONO.name, "-mono")
+        self.set_class(not draws_utf8(self._environ), "-ascii")
         # Textual's filter for NO_COLOR draws ANSI colours black on black.
         replaced = (NoColor, AsciiFilter, *((Monochrome,) if self.native_ansi_color else ()))
         self.replace_filters(lambda each: isinstance(each, replaced), self._own_filters())
@@ -224,7 +223,7 @@ class EternalApp(TerminalApp):
             from eternal_tui.tui.terminal.filters import GreyscaleFilter
 
             yield GreyscaleFilter()
-        if self.terminal.glyphs is ASCII:
+        if not draws_utf8(self._environ):
             yield AsciiFilter()
 
     def _notify_config_problems(self) -> None:
@@ -276,4 +275,4 @@ class EternalApp(TerminalApp):
         return join_safe(" ", *([resume] if running else ()), *([held] if queued else ()))
 
     def _write_sequence(self, sequence: str) -> None:
-        write_to_terminal(self, to_ascii(sequence) if self.terminal.glyphs is ASCII else sequence)
+        write_to_terminal(self, sequence if draws_utf8(self._environ) else to_ascii(sequence))

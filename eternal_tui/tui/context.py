@@ -9,18 +9,16 @@ import msgspec
 from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.graphics.pacing import FrameBudget
-from eternal_tui.tui.terminal.glyphs import Glyphs
 
 
 class TerminalContext(msgspec.Struct, frozen=True):
-    """Glyphs and graphics that the terminal can show, and how to write to it.
+    """Graphics that the terminal can show, and how to write to it.
 
     `write_sequence` writes an escape sequence between two frames. `frame_budget` limits video playback, `frame_cache`
     is shared by all screens.
     """
 
     environ: Mapping[str, str]
-    glyphs: Glyphs
     graphics: GraphicsBackend
     is_remote: bool
     write_sequence: Callable[[str], None]

@@ -11,7 +11,6 @@ import pytest
 from eternal_tui.tui import themes
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.base import NullGraphics
-from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, glyphs_for
 from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, screen_text, wait_idle
 
 
@@ -100,22 +99,3 @@ async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> Non
 )
 def test_the_theme_fits_the_terminal(environ: dict[str, str], name: str) -> None:
     assert themes.default_for(environ) == name
-
-
-@pytest.mark.parametrize(
-    ("environ", "glyphs"),
-    [
-        ({}, UNICODE),
-        ({"LANG": ""}, UNICODE),
-        ({"LANG": "C"}, ASCII),
-        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, ASCII),
-        ({"LC_CTYPE": "C.UTF-8"}, UNICODE),
-        ({"LANG": "C", "LC_ALL": "C.UTF-8"}, UNICODE),
-        ({"LANG": "en_US.UTF-8"}, UNICODE),
-        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, ASCII),
-        ({"LANG": "C", "LC_CTYPE": "de_DE.utf8"}, UNICODE),
-    ],
-)
-def test_the_signs_fit_the_locale(environ: dict[str, str], glyphs: object) -> None:
-    """Seen to fail when an environment that says nothing counted as one without UTF-8."""
-    assert glyphs_for(environ) is glyphs

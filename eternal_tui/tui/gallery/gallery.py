@@ -30,7 +30,6 @@ from eternal_tui.tui.gallery.grid import (
 from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.graphics.thumbnails import ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit
 from eternal_tui.tui.widgets.jobs import JobListing, JobView, empty_lines, state_labels
@@ -61,14 +60,11 @@ class Gallery(JobView):
         listing: JobListing,
         graphics: GraphicsBackend,
         results_dir: Path,
-        *,
-        glyphs: Glyphs = UNICODE,
     ) -> None:
         super().__init__(id="gallery")
         self._listing = listing
         graphics = graphics.for_thumbnails
         self._results_dir = results_dir
-        self._glyphs = glyphs
         self._shows_images = any(graphics.cell_size)
         self._grid = grid_for(1, 1, with_images=self._shows_images)
         self._thumbnails = ThumbnailCache(graphics, transmit=self._transmit, on_rendered=lambda _: self.redraw())
@@ -250,7 +246,7 @@ class Gallery(JobView):
     def render_line(self, y: int) -> Strip:
         width, grid = self.size.width, self._grid
         if not self._listing.count:
-            lines = empty_lines(self._listing.empty_text, width, self._glyphs)
+            lines = empty_lines(self._listing.empty_text, width)
             return self._text_strip(lines[y][0].text if y < len(lines) else "", width, "dim")
         row, line = divmod(y + self.scroll_offset.y, grid.height)
         first = row * grid.columns
@@ -263,15 +259,15 @@ class Gallery(JobView):
         return Strip.join(strips).adjust_cell_length(width, self._style_for(""))
 
     def _tile_strip(self, tile: _Tile, line: int, grid: Grid) -> Strip:
-        frame = self._glyphs.bold_frame if tile.has_cursor else self._glyphs.frame
+        frame = "┏┓┛┗━┃" if tile.has_cursor else "╭╮╯╰─│"
         top_left, top_right, bottom_right, bottom_left, horizontal, vertical = tuple(frame)
         style = self._style_for("cursor" if tile.has_cursor else "mark" if tile.is_marked else "dim")
         inside = line - 1
         if inside < 0:
-            mark = f" {self._glyphs.mark} " if tile.is_marked else ""
+            mark = " ● " if tile.is_marked else ""
             room = grid.inner_width - cell_len(mark) - 2
-            state = self._glyphs.to_drawable(state_caption(tile.job, self._glyphs))
-            text = state if cell_len(state) <= room else fit(state, room, ellipsis=self._glyphs.ellipsis)
+            state = state_caption(tile.job)
+            text = state if cell_len(state) <= room else fit(state, room)
             rest = horizontal * (room - cell_len(text))
             role = self._style_for(state_labels(tile.job)[2])
             segments = (
@@ -293,7 +289,7 @@ class Gallery(JobView):
             lines = text_tile_lines(tile.job, width, grid.height - FRAME_CELLS)
             return self._text_strip(lines[line] if line < len(lines) else "", width, "dim" if line else "text")
         if line == grid.image_rows:
-            return self._text_strip(caption(tile.job, self._glyphs), width, "text")
+            return self._text_strip(caption(tile.job), width, "text")
         wanted = self._thumbnail_key(tile.job)
         drawing = self._thumbnails.get(wanted) if wanted is not None else None
         blank = self._style_for("")
@@ -309,7 +305,7 @@ class Gallery(JobView):
         return self._text_strip(lines[line] if line < len(lines) else "", width, "dim")
 
     def _text_strip(self, text: str, width: int, role: str) -> Strip:
-        drawable = fit(self._glyphs.to_drawable(text), width, ellipsis=self._glyphs.ellipsis)
+        drawable = fit(text, width)
         return Strip([Segment(drawable, self._style_for(role))], width)
 
     def _style_for(self, role: str) -> Style:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import character_label
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import fit
 from eternal_tui.tui.widgets.jobs import LIVE_STATES, state_glyph, state_labels
 
@@ -81,10 +80,10 @@ def grid_for(width: int, height: int, *, with_images: bool) -> Grid:
     return Grid(columns, outer, rows + FRAME_CELLS, image_rows)
 
 
-def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
+def state_caption(job: Job) -> SafeText:
     """Return the sign and label of the state, the progress and the type."""
     _, short, _ = state_labels(job)
-    parts = [format_safe("{sign} {word}", sign=state_glyph(job, glyphs), word=short)]
+    parts = [format_safe("{sign} {word}", sign=state_glyph(job), word=short)]
     if job.state in LIVE_STATES:
         parts.append(format_safe("{progress} %", progress=job.progress))
     if job.request.type == "video":
@@ -93,12 +92,12 @@ def state_caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
     return join_safe(" ", *parts)
 
 
-def caption(job: Job, glyphs: Glyphs = UNICODE) -> SafeText:
+def caption(job: Job) -> SafeText:
     """Return star or rejection, the character's name and the beginning of the prompt on one line."""
     parts = [SafeText("rejected")] if job.rating < 0 else []
     parts += [sanitize(job.name, limit=60)] if job.name else []
     text = join_safe(" · ", *parts, sanitize(job.request.prompt, limit=200))
-    return format_safe("{star} {text}", star=glyphs.star, text=text) if job.starred else text
+    return format_safe("★ {text}", text=text) if job.starred else text
 
 
 def reason_lines(job: Job, width: int, rows: int) -> list[str]:

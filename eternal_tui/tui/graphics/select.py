@@ -12,7 +12,7 @@ from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.probe import TerminalInfo, is_remote
 from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName, Symbols
-from eternal_tui.tui.terminal.glyphs import ASCII, glyphs_for
+from eternal_tui.tui.terminal.filters import draws_utf8
 
 NEVER = (1 << 30,)
 
@@ -195,7 +195,7 @@ def _disabled_reason(environ: Mapping[str, str]) -> str:
         return "Pictures are off because NO_COLOR is set: words instead."
     if environ.get("TERM", "") in ("", "dumb") or environ["TERM"].startswith(("vt1", "vt2")):
         return "Pictures are off because this terminal has no colours: words instead."
-    if glyphs_for(environ) is ASCII:
+    if not draws_utf8(environ):
         return "Pictures are off because the locale has no UTF-8 to draw them with."
     return ""
 

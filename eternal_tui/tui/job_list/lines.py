@@ -25,7 +25,6 @@ from eternal_tui.tui.job_list.row import (
     has_clock,
     job_line,
 )
-from eternal_tui.tui.terminal.glyphs import Glyphs
 from eternal_tui.tui.widgets.cells import Line, changed_spans
 
 ETA_LIFETIME_SECONDS = 8.0
@@ -103,11 +102,9 @@ class LineCache:
     def __init__(
         self,
         index: JobIndex,
-        glyphs: Glyphs,
         estimate_remaining: Callable[[Job], float | None],
         clock_step: float,
     ) -> None:
-        self.glyphs = glyphs
         self.marks: set[int] = set()
         self.now = 0.0
         self._index = index
@@ -144,7 +141,6 @@ class LineCache:
             job,
             self.now,
             columns,
-            glyphs=self.glyphs,
             remaining_seconds=left,
             cursor=cursor,
             marked=marked,
@@ -160,7 +156,7 @@ class LineCache:
         known = self._lines.get(batch)
         if known is not None and known.appearance == appearance:
             return known
-        line = batch_line(members, columns, opened=opened, glyphs=self.glyphs, cursor=cursor, marked=marked)
+        line = batch_line(members, columns, opened=opened, cursor=cursor, marked=marked)
         return self._remember(batch, CachedLine(members[0], appearance, line, cursor))
 
     def _remember(self, key: int | str, line: CachedLine) -> CachedLine:

@@ -15,7 +15,6 @@ from textual.message import Message
 
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.job_list.widget import JobList
-from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 from eternal_tui.tui.widgets.jobs import JobView
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ class JobListPane(Vertical):
         & > #gallery { display: none; }
         &.-gallery > #gallery { display: block; }
         &.-gallery > JobList { display: none; }
-        &.-ascii, &.-ascii:focus-within { border: ascii $border-blurred; }
-        &.-ascii > JobList { scrollbar-size-vertical: 0; }
     }
     """
 
@@ -46,7 +43,6 @@ class JobListPane(Vertical):
     def __init__(
         self,
         *,
-        glyphs: Glyphs = UNICODE,
         estimate_remaining: Callable[[Job], float | None] = lambda _: None,
         clock_step: float = 1.0,
         pane_number: int = 0,
@@ -55,9 +51,8 @@ class JobListPane(Vertical):
     ) -> None:
         """Build the pane; `pane_number` is the key that goes to it, shown before the title, 0 for none."""
         super().__init__(id=id)
-        self.job_list = JobList(glyphs=glyphs, estimate_remaining=estimate_remaining, clock_step=clock_step)
+        self.job_list = JobList(estimate_remaining=estimate_remaining, clock_step=clock_step)
         self._make_gallery = make_gallery
-        self.set_class(glyphs is ASCII, "-ascii")
         self.is_batch_open = False
         self._title_prefix = f"{pane_number} " if pane_number else ""
 

@@ -13,7 +13,6 @@ from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.batch import BatchSummary, summarize
 from eternal_tui.jobs.formatting import cost_label
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit, layout_spans
 from eternal_tui.tui.widgets.jobs import LIVE_STATES, run_seconds, state_glyph, state_labels
 
@@ -103,7 +102,6 @@ def job_line(
     now: float,
     columns: Columns,
     *,
-    glyphs: Glyphs = UNICODE,
     remaining_seconds: float | None = None,
     cursor: bool = False,
     marked: bool = False,
@@ -116,85 +114,80 @@ def job_line(
     """
     long, short, role = state_labels(job)
     settled = job.dismissed or job.retried_by is not None or (job.state in LIVE_STATES and not job.watched)
-    name = glyphs.to_drawable(sanitize(job.name or job.request.character, limit=MAX_TEXT_CHARS))
-    prompt = _prompt_text(job, glyphs)
-    reason, reason_role = _reason_and_role(job, glyphs)
+    name = sanitize(job.name or job.request.character, limit=MAX_TEXT_CHARS)
+    prompt = _prompt_text(job)
+    reason, reason_role = _reason_and_role(job)
     live = job.state in LIVE_STATES
     if live and job.waiting_reason:
         reason = f"{_progress_percent(job)} % {reason}"
-    cost = _cost_text(job, glyphs)
+    cost = _cost_text(job)
     if reason and columns.right:
         with_cost = cost and columns.text + columns.right >= 2 * _MIN_COLUMNS_WITH_COST
-        right = _reason_spans(columns, reason, reason_role, cost if with_cost else "", prompt, glyphs)
+        right = _reason_spans(columns, reason, reason_role, cost if with_cost else "", prompt)
     elif live:
-        right = _progress_spans(job, _clock_text(job, now, clock_step), columns, remaining_seconds, glyphs)
+        right = _progress_spans(job, _clock_text(job, now, clock_step), columns, remaining_seconds)
     else:
         info = job.file_info
-        size = f"{info.width}{glyphs.times}{info.height}" if info and info.width else ""
-        right = _column_spans(columns, (_clock_text(job, now, clock_step), size, cost), glyphs)
+        size = f"{info.width}×{info.height}" if info and info.width else ""
+        right = _column_spans(columns, (_clock_text(job, now, clock_step), size, cost))
     spans = [
-        *gutter_spans(glyphs, cursor=cursor, marked=marked),
+        *gutter_spans(cursor=cursor, marked=marked),
         *_left_spans(
             columns,
-            state_glyph(job, glyphs),
+            state_glyph(job),
             long if columns.state >= len(long) else short,
             "dim" if settled else role,
             (_TYPE_LABELS[job.request.type], name),
-            glyphs,
         ),
-        *_text_and_right(columns, prompt, right, glyphs),
+        *_text_and_right(columns, prompt, right),
     ]
     return layout_spans(columns.width, iter(spans))
 
 
-def gutter_spans(glyphs: Glyphs, *, cursor: bool, marked: bool) -> Iterator[Span]:
+def gutter_spans(*, cursor: bool, marked: bool) -> Iterator[Span]:
     """Yield the cells before a line: whether it is under the cursor, and marked."""
-    yield Span(0, 1, glyphs.cursor if cursor else " ", "cursor")
-    yield Span(1, 1, glyphs.mark if marked else " ", "mark")
+    yield Span(0, 1, "▌" if cursor else " ", "cursor")
+    yield Span(1, 1, "●" if marked else " ", "mark")
 
 
-def _left_spans(
-    columns: Columns, sign: str, word: str, role: str, type_and_name: tuple[str, str], glyphs: Glyphs
-) -> Iterator[Span]:
+def _left_spans(columns: Columns, sign: str, word: str, role: str, type_and_name: tuple[str, str]) -> Iterator[Span]:
     x = _GLYPH_COLUMN + columns.indent
-    yield Span(x, 2 + columns.state, f"{sign} {fit(word, columns.state, ellipsis=glyphs.ellipsis)}", role)
+    yield Span(x, 2 + columns.state, f"{sign} {fit(word, columns.state)}", role)
     x += columns.state + 3
     for text, width, its_role in zip(type_and_name, (columns.type, columns.name), ("dim", "name"), strict=True):
         if width:
-            yield Span(x, width, fit(text, width, ellipsis=glyphs.ellipsis), its_role)
+            yield Span(x, width, fit(text, width), its_role)
             x += width + 1
 
 
-def _text_and_right(columns: Columns, text: str, right: Sequence[Span], glyphs: Glyphs) -> Iterator[Span]:
+def _text_and_right(columns: Columns, text: str, right: Sequence[Span]) -> Iterator[Span]:
     """Yield the prompt up to the columns behind it, and those."""
     end = right[0].x - 2 if right else columns.width
     width = max(0, end - columns.text_x)
-    yield Span(columns.text_x, width, fit(text, width, ellipsis=glyphs.ellipsis), "text")
+    yield Span(columns.text_x, width, fit(text, width), "text")
     yield from right
 
 
-def _prompt_text(job: Job, glyphs: Glyphs) -> str:
-    star = f"{glyphs.star} " if job.starred else ""
+def _prompt_text(job: Job) -> str:
+    star = "★ " if job.starred else ""
     word = ""
     if job.state in LIVE_STATES and job.status_text[:24].strip().lower() not in PLAIN_STATUS_TEXTS:
-        word = f"{glyphs.quotes[0]}{sanitize(job.status_text, limit=24)}{glyphs.quotes[1]} "
-    return star + glyphs.to_drawable(word + sanitize(job.request.prompt.strip(), limit=MAX_TEXT_CHARS))
+        word = f"“{sanitize(job.status_text, limit=24)}” "
+    return star + word + sanitize(job.request.prompt.strip(), limit=MAX_TEXT_CHARS)
 
 
-def _column_spans(columns: Columns, texts: tuple[str, str, str], glyphs: Glyphs) -> list[Span]:
+def _column_spans(columns: Columns, texts: tuple[str, str, str]) -> list[Span]:
     """Return the columns behind the prompt with these texts, aligned to the right."""
     spans = []
     x = columns.width - 1 - columns.right
     for text, width in zip(texts, (columns.clock, columns.size, columns.last), strict=True):
         if width:
-            spans.append(Span(x, width, fit(text, width, align_right=True, ellipsis=glyphs.ellipsis), "dim"))
+            spans.append(Span(x, width, fit(text, width, align_right=True), "dim"))
             x += width + 2
     return spans
 
 
-def _reason_spans(
-    columns: Columns, reason: str, role: str, tail: str, prompt: str, glyphs: Glyphs, share: float = 0.5
-) -> list[Span]:
+def _reason_spans(columns: Columns, reason: str, role: str, tail: str, prompt: str, share: float = 0.5) -> list[Span]:
     """Return why a job waits or ended, and the cost.
 
     They get this share of what prompt and columns have together, or what the prompt leaves of it.
@@ -203,27 +196,25 @@ def _reason_spans(
     tail_width = len(tail) + 2 if tail else 0
     most = max(_MIN_REASON_COLUMNS, int(room * share), room - 2 - cell_len(prompt))
     width = min(max(columns.right, cell_len(reason) + tail_width), most) - tail_width
-    separator = f" {glyphs.dot} "
+    separator = " · "
     while cell_len(reason) > width and separator in reason:
         reason = reason.rpartition(separator)[0]
     x = columns.width - 1 - width - tail_width
-    spans = [Span(x, width, fit(reason, width, ellipsis=glyphs.ellipsis), role)]
+    spans = [Span(x, width, fit(reason, width), role)]
     return [*spans, Span(columns.width - 1 - len(tail), len(tail), tail, "dim")] if tail else spans
 
 
-def _progress_spans(
-    job: Job, clock: str, columns: Columns, remaining_seconds: float | None, glyphs: Glyphs
-) -> list[Span]:
+def _progress_spans(job: Job, clock: str, columns: Columns, remaining_seconds: float | None) -> list[Span]:
     percent = _progress_percent(job)
     shown = f"{percent} %" if job.state is not JobState.SUBMITTING else ""
     if not columns.size:
-        return _column_spans(columns, (clock, "", shown), glyphs)
+        return _column_spans(columns, (clock, "", shown))
     bar_width = columns.size - len("100 % ")
-    spans = _column_spans(columns, (clock, "", format_remaining(remaining_seconds)), glyphs)
+    spans = _column_spans(columns, (clock, "", format_remaining(remaining_seconds)))
     x = spans[1].x
     spans[1:2] = [
         Span(x, 6, fit(shown, 5, align_right=True) + " ", "text"),
-        *bar_spans(percent, x + 6, bar_width, glyphs),
+        *bar_spans(percent, x + 6, bar_width),
     ]
     return spans
 
@@ -232,13 +223,13 @@ def _progress_percent(job: Job) -> int:
     return max(0, min(100, job.progress))
 
 
-def bar_spans(percent: int, x: int, width: int, glyphs: Glyphs) -> Iterator[Span]:
+def bar_spans(percent: int, x: int, width: int) -> Iterator[Span]:
     """Yield a bar `width` columns wide at column `x`."""
     halves = percent * width * 2 // 100
-    full = glyphs.bar_full * (halves // 2) + (glyphs.bar_half if halves % 2 else "")
+    full = "━" * (halves // 2) + ("╸" if halves % 2 else "")
     # Both parts are always there, if need be with no width, so that lines of one job compare cell by cell.
     yield Span(x, len(full), full, "bar")
-    yield Span(x + len(full), width - len(full), glyphs.bar_rest * (width - len(full)), "track")
+    yield Span(x + len(full), width - len(full), "╌" * (width - len(full)), "track")
 
 
 def _clock_text(job: Job, now: float, clock_step: float) -> str:
@@ -248,18 +239,18 @@ def _clock_text(job: Job, now: float, clock_step: float) -> str:
     return format_short_duration(seconds) if seconds is not None else ""
 
 
-def _cost_text(job: Job, glyphs: Glyphs) -> str:
+def _cost_text(job: Job) -> str:
     cost = cost_label(job)
-    return cost if cost.startswith("~") or not cost else f"{glyphs.minus}{cost}"
+    return cost if cost.startswith("~") or not cost else f"−{cost}"
 
 
-def _reason_and_role(job: Job, glyphs: Glyphs) -> tuple[str, str]:
+def _reason_and_role(job: Job) -> tuple[str, str]:
     if job.state is JobState.UNCONFIRMED:
-        return _unconfirmed_reason(job, glyphs)
+        return _unconfirmed_reason(job)
     if job.state is JobState.LOST:
         return "unknown to the API", "warn"
     if job.waiting_reason and (job.state in LIVE_STATES or job.needs_download):
-        return glyphs.to_drawable(sanitize(job.waiting_reason, limit=MAX_TEXT_CHARS)), "warn"
+        return sanitize(job.waiting_reason, limit=MAX_TEXT_CHARS), "warn"
     if job.state in LIVE_STATES:
         if not job.watched:
             return "not watched", "dim"
@@ -267,17 +258,17 @@ def _reason_and_role(job: Job, glyphs: Glyphs) -> tuple[str, str]:
     # The state's word already says what happened to the file.
     if job.file_state in _FILE_REMEDIES:
         return _FILE_REMEDIES[job.file_state], "dim"
-    return glyphs.to_drawable(sanitize(job.error, limit=MAX_TEXT_CHARS)), "dim"
+    return sanitize(job.error, limit=MAX_TEXT_CHARS), "dim"
 
 
-def _unconfirmed_reason(job: Job, glyphs: Glyphs) -> tuple[str, str]:
+def _unconfirmed_reason(job: Job) -> tuple[str, str]:
     if job.retried_by is not None:
         return "sent again", "dim"
     if job.dismissed:
         return "dismissed", "dim"
     verdict = job.verdict or Verdict.UNKNOWN
     word = "may be charged" if verdict is Verdict.UNKNOWN else str(verdict)
-    return glyphs.to_drawable(f"{word} {glyphs.dot} t retry"), "warn"
+    return f"{word} · t retry", "warn"
 
 
 def batch_line(
@@ -285,7 +276,6 @@ def batch_line(
     columns: Columns,
     *,
     opened: bool,
-    glyphs: Glyphs = UNICODE,
     cursor: bool = False,
     marked: bool = False,
 ) -> Line:
@@ -297,37 +287,37 @@ def batch_line(
     role = next(role for count, role in roles if count)
     types = {job.request.type for job in jobs}
     kind = _TYPE_LABELS[jobs[0].request.type] if len(types) == 1 else "mixed"
-    names = _batch_character_names(jobs, columns.name, glyphs)
+    names = _batch_character_names(jobs, columns.name)
     is_exact = not any(cost_label(job).startswith("~") for job in jobs)
-    cost = f"{glyphs.minus if is_exact else '~'}{format_amount(summary.cost)}" if summary.cost else ""
+    cost = f"{'−' if is_exact else '~'}{format_amount(summary.cost)}" if summary.cost else ""
     tail = f"{summary.percent} %" if summary.in_progress else cost
-    prompt = glyphs.to_drawable(sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS))
+    prompt = sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS)
     right = []
     if columns.right:
-        words = batch_summary_text(summary, glyphs)
-        right = _reason_spans(columns, words, role, tail if columns.type else "", prompt, glyphs, 0.65)
-    sign = glyphs.opened if opened else glyphs.folded
+        words = batch_summary_text(summary)
+        right = _reason_spans(columns, words, role, tail if columns.type else "", prompt, 0.65)
+    sign = "▾" if opened else "▸"
     spans = [
-        *gutter_spans(glyphs, cursor=cursor, marked=marked),
-        *_left_spans(columns, sign, f"{summary.job_count} jobs", role, (kind, names), glyphs),
-        *_text_and_right(columns, prompt, right, glyphs),
+        *gutter_spans(cursor=cursor, marked=marked),
+        *_left_spans(columns, sign, f"{summary.job_count} jobs", role, (kind, names)),
+        *_text_and_right(columns, prompt, right),
     ]
     return layout_spans(columns.width, iter(spans))
 
 
-def batch_summary_text(summary: BatchSummary, glyphs: Glyphs = UNICODE) -> str:
+def batch_summary_text(summary: BatchSummary) -> str:
     """Return how the batch stands, what matters most first."""
     counts = (
         (summary.unconfirmed, "unconfirmed"), (summary.lost, "lost"), (summary.failed, "failed"),
         (summary.rejected, "rejected"), (summary.without_file, "without file"), (summary.queued, "queued"),
     )  # fmt: skip
     words = [*(f"{count} {word}" for count, word in counts if count)]
-    return f" {glyphs.dot} ".join([f"{summary.done}/{summary.job_count} done", *words])
+    return " · ".join([f"{summary.done}/{summary.job_count} done", *words])
 
 
-def _batch_character_names(jobs: Sequence[Job], width: int, glyphs: Glyphs) -> str:
+def _batch_character_names(jobs: Sequence[Job], width: int) -> str:
     names = dict.fromkeys(job.name or job.request.character for job in jobs)
     if len(names) > 1:
         count = f"{len(names)} chars"
         return count if len(count) <= width else f"{len(names)} ch."
-    return glyphs.to_drawable(sanitize(next(iter(names)), limit=MAX_TEXT_CHARS))
+    return sanitize(next(iter(names)), limit=MAX_TEXT_CHARS)

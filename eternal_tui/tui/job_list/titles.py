@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import JobFilter
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 FACET_LABELS = {"attention": "needs attention"}
 EMPTY_HISTORY_TEXT = SafeText("No jobs yet. Press n to create one.")
@@ -16,7 +15,6 @@ def list_title(
     known_count: int,
     marked_count: int = 0,
     order: str = "newest first",
-    glyphs: Glyphs = UNICODE,
     *,
     new_above_count: int = 0,
 ) -> SafeText:
@@ -40,7 +38,7 @@ def list_title(
         parts.append(format_safe("{marked} marked", marked=f"{marked_count:,}"))
     if new_above_count:
         parts.append(format_safe("{above} new above", above=f"{new_above_count:,}"))
-    return sanitize(glyphs.to_drawable(" · ".join(parts).replace("·", glyphs.dot)))
+    return sanitize(" · ".join(parts))
 
 
 def list_position(at: int | None, count: int, search: str = "") -> SafeText:

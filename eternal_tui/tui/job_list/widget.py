@@ -23,7 +23,6 @@ from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine,
 from eternal_tui.tui.job_list.row import has_clock
 from eternal_tui.tui.job_list.titles import empty_text, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.terminal.textual_internals import KeyTable
 from eternal_tui.tui.widgets.jobs import JobView, empty_lines
 
@@ -95,7 +94,6 @@ class JobList(JobView):
     def __init__(
         self,
         *,
-        glyphs: Glyphs = UNICODE,
         estimate_remaining: Callable[[Job], float | None] = lambda _: None,
         clock_step: float = 1.0,
     ) -> None:
@@ -105,7 +103,7 @@ class JobList(JobView):
         self._index = JobIndex()
         self._cursor = ListCursor(self._index)
         self._unseen = UnseenJobs(self._index)
-        self._cache = LineCache(self._index, glyphs, estimate_remaining, clock_step)
+        self._cache = LineCache(self._index, estimate_remaining, clock_step)
         self._marks = self._cache.marks
         self._filter = JobFilter()
         self._search = JobFilter()
@@ -531,9 +529,7 @@ class JobList(JobView):
 
     def _describe(self) -> SafeText:
         counts = len(self._index), len(self._index.jobs), len(self._marks)
-        return list_title(
-            self._filter, *counts, self._index.order.name, self._cache.glyphs, new_above_count=len(self._unseen)
-        )
+        return list_title(self._filter, *counts, self._index.order.name, new_above_count=len(self._unseen))
 
     def _describe_position(self) -> SafeText:
         if self._search.terms:
@@ -556,7 +552,7 @@ class JobList(JobView):
     def _line_at(self, y: int) -> CachedLine:
         row = y + self.scroll_offset.y
         if row >= len(self._index):
-            lines = () if len(self._index) else empty_lines(self.empty_text, self.size.width, self._cache.glyphs)
+            lines = () if len(self._index) else empty_lines(self.empty_text, self.size.width)
             return CachedLine(None, (), lines[y] if y < len(lines) else (), has_cursor=False)
         return self._cache.line_at(row, self.size.width, cursor=row == self._cursor.row)
 

@@ -11,7 +11,6 @@ from textual.widget import Widget
 
 from eternal_tui.core.formatting import format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 MAX_BAR_COLUMNS = 40
 """Cells of the bar at most: longer ones are no easier to read."""
@@ -28,11 +27,11 @@ def position_text(position: float, duration: float, *, playing: bool, seeking: b
     )
 
 
-def split_bar(position: float, duration: float, width: int, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
+def split_bar(position: float, duration: float, width: int) -> tuple[str, str]:
     """Return the part of the bar that is played and the part that is left, `width` cells together."""
     share = min(max(position / duration, 0.0), 1.0) if duration > 0 else 0.0
     played = round(share * width)
-    return glyphs.bar_full * played, glyphs.bar_rest * (width - played)
+    return "━" * played, "╌" * (width - played)
 
 
 class PositionBar(Widget):
@@ -47,9 +46,8 @@ class PositionBar(Widget):
     }
     """
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._glyphs = glyphs
         self._position: tuple[float, float, bool, bool] | None = None
         self._drawn_parts: tuple[str, str, str] | None = None
 
@@ -65,7 +63,7 @@ class PositionBar(Widget):
         position, seconds, playing, seeking = self._position
         words = position_text(position, seconds, playing=playing, seeking=seeking)
         room = min(MAX_BAR_COLUMNS, self.size.width - cell_len(words) - 3)
-        played, rest = split_bar(position, seconds, room, self._glyphs) if room >= MIN_BAR_COLUMNS else ("", "")
+        played, rest = split_bar(position, seconds, room) if room >= MIN_BAR_COLUMNS else ("", "")
         return played, rest, words
 
     def render_line(self, y: int) -> Strip:

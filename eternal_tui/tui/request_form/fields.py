@@ -24,7 +24,6 @@ from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.expansion import MAX_COUNT
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.messages import FieldEdited
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.choice import Choice, FieldControl, Stepper
 
 
@@ -59,19 +58,19 @@ class SettingsFields(Vertical):
     SettingsFields { height: auto; }
     """
 
-    def __init__(self, *, glyphs: Glyphs = UNICODE, id: str) -> None:  # noqa: A002
+    def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         start = Draft()
-        self._prompt_mode = Choice((ONE_PROMPT, PROMPT_PER_LINE), ONE_PROMPT, radio=True, glyphs=glyphs, id="lines")
+        self._prompt_mode = Choice((ONE_PROMPT, PROMPT_PER_LINE), ONE_PROMPT, radio=True, id="lines")
 
         def choice(options: Sequence[str], value: str, id: str, *, radio: bool = True) -> Choice:  # noqa: A002
-            return Choice(options, value, radio=radio, multiple=True, glyphs=glyphs, id=id)
+            return Choice(options, value, radio=radio, multiple=True, id=id)
 
         self._media_type = choice(("image", "video"), start.type, "type")
         self._duration = choice(_DURATION_OPTIONS, str(start.duration), "seconds", radio=False)
         self._audio = choice(("on", "off"), "on", "sound")
         self._quality = choice(("low", "high"), start.quality, "quality")
-        self._repeat_count = Stepper(start.count, minimum=1, maximum=MAX_COUNT, glyphs=glyphs, id="times")
+        self._repeat_count = Stepper(start.count, minimum=1, maximum=MAX_COUNT, id="times")
 
     def compose(self) -> ComposeResult:
         yield FieldRow("Prompts", self._prompt_mode, id="lines-row")

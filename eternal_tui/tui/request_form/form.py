@@ -39,7 +39,6 @@ from eternal_tui.tui.request_form.messages import (
 from eternal_tui.tui.request_form.plan import SubmitPlan, make_plan
 from eternal_tui.tui.request_form.preview import Preview
 from eternal_tui.tui.request_form.prompt import PromptArea, PromptField
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 
 MIN_TALL_ROWS = 26
 """Rows from which the prompt has a fixed share of the height and the preview the rest."""
@@ -67,7 +66,6 @@ class RequestForm(Vertical):
         self,
         *,
         environ: Mapping[str, str] | None = None,
-        glyphs: Glyphs = UNICODE,
         faces: FaceSource = NO_FACES,
         id: str | None = None,  # noqa: A002
         classes: str | None = None,
@@ -77,7 +75,7 @@ class RequestForm(Vertical):
         self._faces = faces
         self._character_field = CharacterField(id="character")
         self._prompt_field = PromptField(id="prompt-field")
-        self._settings_fields = SettingsFields(glyphs=glyphs, id="settings")
+        self._settings_fields = SettingsFields(id="settings")
         self._batch_hint = FieldHint(id="batch-hint")
         self._preview = Preview(id="preview")
         self._submit_bar = SubmitBar(id="submit")

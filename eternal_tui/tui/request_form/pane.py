@@ -25,7 +25,6 @@ from eternal_tui.tui.request_form.messages import (
     RequestsChanged,
     SubmitRequested,
 )
-from eternal_tui.tui.terminal.glyphs import Glyphs
 
 if TYPE_CHECKING:
     from eternal_tui.tui.request_form.form import RequestForm
@@ -59,7 +58,6 @@ class RequestFormPane(Container):
         data_dir: Path,
         *,
         environ: Mapping[str, str],
-        glyphs: Glyphs,
         monotonic: Callable[[], float],
         pane_number: int = 0,
         faces: FaceSource = NO_FACES,
@@ -67,7 +65,6 @@ class RequestFormPane(Container):
         """Build the frame; `pane_number` is the key that goes to it."""
         super().__init__(id="form")
         self._environ = environ
-        self._glyphs = glyphs
         self._faces = faces
         self._monotonic = monotonic
         self._draft_store = DraftStore(data_dir)
@@ -92,7 +89,7 @@ class RequestFormPane(Container):
     async def _mount_form(self) -> RequestForm:
         from eternal_tui.tui.request_form.form import RequestForm
 
-        form = RequestForm(environ=self._environ, glyphs=self._glyphs, faces=self._faces)
+        form = RequestForm(environ=self._environ, faces=self._faces)
         await self.mount(form)
         self.form = form
         form.set_snippets(self._snippet_store.load())

@@ -180,7 +180,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
 
     def _row_cells(self, row: int) -> Sequence[str]:
         each = self._characters[row]
-        star = self._terminal.glyphs.star if each.id in self._favourites.favourites else ""
+        star = "★" if each.id in self._favourites.favourites else ""
         return star, each.name, "" if each.age is None else str(each.age), each.description
 
     def _current_character(self) -> Character | None:

@@ -107,7 +107,7 @@ class JobDialogs:
         ledger = await engine.billing.read_full_ledger()
         jobs = engine.store.newest_first()
         figures = compute_statistics(jobs, screen.services.clock.time(), ledger=ledger)
-        opened = StatisticsScreen(figures, group_jobs(jobs, figures), screen.terminal.glyphs)
+        opened = StatisticsScreen(figures, group_jobs(jobs, figures))
         screen.app.push_screen(opened, lambda text: screen.show_filter(text) if text is not None else None)
 
     async def confirm_quit(self) -> bool:

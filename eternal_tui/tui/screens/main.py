@@ -111,19 +111,16 @@ class MainScreen(HelpMixin, DiffScreen):
         self.header = HeaderLine(
             demo=services.demo is not None,
             other_host="" if services.settings.is_official or services.demo else services.settings.host,
-            glyphs=terminal.glyphs,
         )
         self.form_pane = RequestFormPane(
             services.data_dir,
             environ=terminal.environ,
-            glyphs=terminal.glyphs,
             monotonic=services.clock.monotonic,
             pane_number=1,
             # The store of avatars is opened with the first of them.
             faces=FaceSource(terminal.graphics, lambda url: services.avatars.get(url)),  # noqa: PLW0108
         )
         self.job_pane = JobListPane(
-            glyphs=terminal.glyphs,
             estimate_remaining=engine.monitor.estimate_remaining,
             clock_step=terminal.clock_step_seconds,
             pane_number=2,
@@ -172,7 +169,7 @@ class MainScreen(HelpMixin, DiffScreen):
         from eternal_tui.tui.gallery.gallery import Gallery
 
         terminal = self.terminal
-        return Gallery(jobs, terminal.graphics, self.services.jobs.results_dir, glyphs=terminal.glyphs)
+        return Gallery(jobs, terminal.graphics, self.services.jobs.results_dir)
 
     @cached_property
     def media_view(self) -> MediaView:

@@ -17,7 +17,6 @@ from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.billing.statistics import DayStats, Statistics
 from eternal_tui.jobs.groups import JobGroup
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.terminal.glyphs import Glyphs
 from eternal_tui.tui.widgets.cells import fit
 from eternal_tui.tui.widgets.dialog import Dialog
 from eternal_tui.tui.widgets.footer import HelpMixin
@@ -27,6 +26,9 @@ ACCENT_STYLE, DIM_STYLE = "$accent", "$text-muted"
 
 CHART_ROWS = 5
 """Rows of the spending chart: enough to tell a third from a half, few enough for 24 rows with everything else."""
+
+BAR_LEVELS = "▁▂▃▄▅▆▇█"
+"""Heights of a bar in a row, by eighths."""
 
 AXIS_COLUMNS = 8
 """Cells of the figures left of the chart."""
@@ -73,11 +75,10 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("statistics")]
 
-    def __init__(self, statistics: Statistics, groups: Sequence[JobGroup], glyphs: Glyphs) -> None:
+    def __init__(self, statistics: Statistics, groups: Sequence[JobGroup]) -> None:
         super().__init__(SafeText("Statistics"))
         self._statistics = statistics
         self._groups = groups
-        self._glyphs = glyphs
         self._text = Static(markup=False)
         self._figures: list[Figure] = []
         self._list = VirtualList((), self._row_cells, id="groups")
@@ -114,25 +115,25 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
             self._drawn_width = width
             self._figures = [each for each in FIGURES if width >= each.min_width and self._has_amounts(each.optional)]
             self._list.set_columns([each.column for each in self._figures])
-            self._text.update(render_statistics(self._statistics, self._figures, width, self._glyphs))
+            self._text.update(render_statistics(self._statistics, self._figures, width))
 
     def _has_amounts(self, name: str) -> bool:
         return not name or any(getattr(group.money, name) for group in self._groups)
 
     def _row_cells(self, row: int) -> Sequence[str]:
         group = self._groups[row]
-        cells = [self._glyphs.to_drawable(figure.text(group)) for figure in self._figures]
+        cells = [figure.text(group) for figure in self._figures]
         if row and self._figures[:1] == [FIGURES[0]] and self._groups[row - 1].kind == group.kind:
             cells[0] = ""
         return cells
 
 
-def render_statistics(statistics: Statistics, figures: Sequence[Figure], width: int, glyphs: Glyphs) -> Content:
+def render_statistics(statistics: Statistics, figures: Sequence[Figure], width: int) -> Content:
     """Return the spending by day and the headings of the groups, as styled lines of at most `width` cells."""
     if not statistics.jobs:
         nothing = SafeText("No jobs yet. Spending, durations and success rates appear with the first ones.")
         return Content("\n").join(Content.styled(nothing, DIM_STYLE).wrap(width))
-    lines = [*_spending_lines(statistics, width, glyphs), Content("")]
+    lines = [*_spending_lines(statistics, width), Content("")]
     lines.append(Content.styled(_headings(figures, width), DIM_STYLE))
     return Content("\n").join(line.truncate(width) for line in lines)
 
@@ -151,7 +152,7 @@ def _credits(amount: float) -> str:
     return format_amount(amount) if amount else ""
 
 
-def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Iterator[Content]:
+def _spending_lines(statistics: Statistics, width: int) -> Iterator[Content]:
     room = max(1, width - AXIS_COLUMNS)
     wide = 2 if room >= 2 * len(statistics.days) else 1
     days = statistics.days[-(room // wide) :]
@@ -162,7 +163,7 @@ def _spending_lines(statistics: Statistics, width: int, glyphs: Glyphs) -> Itera
     total = format_amount(statistics.spent, is_exact=statistics.is_exact)
     in_all = format_safe("{recent} credits, {total} total", recent=recent, total=total)
     yield _justify(Content.styled(title, ACCENT_STYLE), Content.styled(in_all, DIM_STYLE), width)
-    chart = bar_chart(spent, CHART_ROWS, glyphs, column_width=wide)
+    chart = bar_chart(spent, CHART_ROWS, column_width=wide)
     for row, line in enumerate(chart):
         mark = format_amount(top) if row == 0 else "0.00" if row == CHART_ROWS - 1 else ""
         yield Content.styled(f"{mark:>{AXIS_COLUMNS - 1}} ", DIM_STYLE) + line
@@ -186,7 +187,7 @@ def _justify(left: Content, right: Content, width: int) -> Content:
     return left + Content(" " * gap) + right
 
 
-def bar_chart(values: Sequence[float], rows: int, glyphs: Glyphs, *, column_width: int = 1) -> list[Content]:
+def bar_chart(values: Sequence[float], rows: int, *, column_width: int = 1) -> list[Content]:
     """Return `rows` lines in which each value is a column `column_width` cells wide, the largest as high as they are.
 
     A value above zero always shows at least an eighth of a row; nothing but zeros draws a base line.
@@ -198,7 +199,7 @@ def bar_chart(values: Sequence[float], rows: int, glyphs: Glyphs, *, column_widt
         signs = []
         for height in heights:
             filled = height - 8 * row
-            sign = glyphs.levels[min(8, filled) - 1] if filled > 0 else " "
+            sign = BAR_LEVELS[min(8, filled) - 1] if filled > 0 else " "
             signs.append(sign * column_width)
         lines.append(Content.styled("".join(signs), ACCENT_STYLE))
     return lines

@@ -58,8 +58,7 @@ class ViewerPanel(Vertical):
         super().__init__()
         self.job = job
         self.media_view = MediaView(terminal.graphics, frame_budget=terminal.frame_budget, cache=terminal.frame_cache)
-        self._position_bar = PositionBar(terminal.glyphs)
-        self._star_glyph = terminal.glyphs.star
+        self._position_bar = PositionBar()
         self._caption = caption
         self._is_compared = False
         self._description = Static(markup=False)
@@ -97,7 +96,7 @@ class ViewerPanel(Vertical):
         facts, note = SafeText(""), SafeText("")
         if job.file_info is not None:
             facts, note = file_label(job.file_info), sanitize(job.file_info.note)
-        star = format_safe("{star} ", star=self._star_glyph) if job.starred else SafeText("")
+        star = SafeText("★ ") if job.starred else SafeText("")
         reject = SafeText("rejected · ") if job.rating < 0 else SafeText("")
         title = format_safe("{star}Job {id} · {reject}", star=star, id=job.id, reject=reject)
         words = Content(title) + Content.styled(self._caption, "$text-accent" if self._is_compared else "")

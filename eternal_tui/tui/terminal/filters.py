@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -11,34 +13,24 @@ from textual.filter import LineFilter, NoColor
 
 from eternal_tui.tui.graphics.half_blocks import PixelPairStyle
 
-_ASCII_REPLACEMENTS = {
-    **dict.fromkeys("─━╌╸╺▁▔▂━═", "-"),
-    **dict.fromkeys("│┃▌▐▎▊▍▏▕║", "|"),
-    **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼╔╗╚╝", "+"),
-    **dict.fromkeys("▃▄▅▆▇█▀░▒▓", "#"),
-    "…": "~",
-    "·": "-",
-    "−": "-",
-    "×": "x",
-    "“": '"',
-    "”": '"',
-    "‘": "'",
-    "’": "'",
-    "•": "*",
-    "●": "*",
-    "‹": "<",
-    "›": ">",
-    "✓": "+",
-    "✗": "x",
-    "↓": "v",
-    "↑": "^",
-    "←": "<",
-    "→": ">",
-    "★": "*",
-    "▸": "+",
-    "▾": "-",
-    "\xa0": " ",
-}
+_TO_ASCII = str.maketrans(
+    "↑✗◐○◔✓↓▌●★▸▾━╸╌…− • × · ‹›←→╭╮╰╯┌┐└┘├┤┬┴┼─│┏┓┗┛┃▁▂▃▄▅▆▇█“”‘’╺▔▐▎▊▍▏▕▀░▒▓\xa0",
+    "^x~o%+v>**+-=-.~- * x - <><>+++++++++++++-|#####..::||##\"\"''--||||||#### ",
+)
+"""One cell for one: states, bars, frames and the bars of charts in shapes that can be told apart."""
+
+
+def draws_utf8(environ: Mapping[str, str]) -> bool:
+    """Tell whether the locale is one of UTF-8: the first of LC_ALL, LC_CTYPE and LANG decides.
+
+    Without any of them, as in a container, the terminal is taken to draw UTF-8. Python puts a LC_CTYPE of UTF-8 beside
+    a LANG of C (PEP 538), which says nothing of the terminal.
+    """
+    is_coerced = environ.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8") and environ.get("LANG") in ("C", "POSIX")
+    if is_coerced and not environ.get("LC_ALL"):
+        return False
+    locale = next((environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environ.get(name)), "UTF-8")
+    return re.search(r"(?i)utf-?8", locale) is not None
 
 
 @lru_cache(4_096)
@@ -46,7 +38,7 @@ def to_ascii(text: str) -> str:
     """Return the text in ASCII, in as many cells: our glyphs by similar ones, everything else as question marks."""
     if text.isascii():
         return text
-    return "".join(sign if sign.isascii() else _ASCII_REPLACEMENTS.get(sign, "?" * cell_len(sign)) for sign in text)
+    return "".join(sign if sign.isascii() else "?" * cell_len(sign) for sign in text.translate(_TO_ASCII))
 
 
 class AsciiFilter(LineFilter):

@@ -14,7 +14,6 @@ from textual.message import Message
 from textual.widget import Widget
 
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 
 _KEYS_HINTS = ("  ←→ choose · enter or tab: next", "  enter or tab: next", "  enter: next")
 _MULTIPLE_HINTS = (
@@ -65,7 +64,6 @@ class Choice(FieldControl):
         *,
         radio: bool = False,
         multiple: bool = False,
-        glyphs: Glyphs = UNICODE,
         id: str,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
@@ -74,7 +72,6 @@ class Choice(FieldControl):
         self._radio = radio
         self._multiple = multiple
         self._extra_values: frozenset[str] = frozenset()
-        self._dot = "*" if glyphs is ASCII else "•"
 
     @property
     def value(self) -> str:
@@ -145,7 +142,7 @@ class Choice(FieldControl):
         if self._radio:
             left, right = "[]" if self._extra_values else "()"
             gap = "" if value == self._options[-1] else "  "
-            return f"{left}{self._dot if chosen else ' '}{right} {value}{gap}"
+            return f"{left}{'•' if chosen else ' '}{right} {value}{gap}"
         return f"[{value}]" if chosen else f" {value} "
 
     def _change_value(self, value: str) -> None:
@@ -166,7 +163,6 @@ class Stepper(FieldControl):
         *,
         minimum: int,
         maximum: int,
-        glyphs: Glyphs = UNICODE,
         id: str,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
@@ -175,7 +171,6 @@ class Stepper(FieldControl):
         self._maximum = maximum
         self._is_typing = False
         self._note = ""
-        self._arrows = "<>" if glyphs is ASCII else "‹›"
 
     @property
     def value(self) -> int:
@@ -197,9 +192,9 @@ class Stepper(FieldControl):
         arrows = "$text-accent" if self.has_focus else "$text-muted"
         number = "bold $text-accent" if self.has_focus else "bold"
         return Content.assemble(
-            (f"{self._arrows[0]} ", arrows),
+            ("‹ ", arrows),
             (f"{self._value:>2}", number),
-            (f" {self._arrows[1]}", arrows),
+            (" ›", arrows),
             (f"  {self._note}", "$text-muted"),
         )
 

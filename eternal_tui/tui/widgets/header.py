@@ -15,7 +15,6 @@ from textual.widget import Widget
 from eternal_tui.core.formatting import format_amount
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.submit.queue import QueueSummary
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, layout_spans
 
 if TYPE_CHECKING:
@@ -44,30 +43,29 @@ def header_line(
     *,
     demo: bool = False,
     other_host: str = "",
-    glyphs: Glyphs = UNICODE,
 ) -> Line:
     """Return the header as cells that fill exactly `width` columns; the least important items are left out first.
 
     `other_host` is the service's host where it is not the official one.
     """
-    left = [_HeaderItem(APP_NAME, "name", 4), *_banner_items(demo, other_host, glyphs)]
-    right = [] if totals is None else _totals_items(totals, queue, glyphs)
+    left = [_HeaderItem(APP_NAME, "name", 4), *_banner_items(demo, other_host)]
+    right = [] if totals is None else _totals_items(totals, queue)
     while len(left) + len(right) > 1 and _items_width(left) + _items_width(right) + 6 > width:
         weakest = min((*left, *right), key=lambda part: part.priority)
         (left if weakest in left else right).remove(weakest)
     return layout_spans(width, _layout_items(left, right, width))
 
 
-def _banner_items(demo: bool, other_host: str, glyphs: Glyphs) -> list[_HeaderItem]:
+def _banner_items(demo: bool, other_host: str) -> list[_HeaderItem]:
     if demo:
-        return [_HeaderItem(f"DEMO {glyphs.dot} nothing is charged", "banner", 9)]
+        return [_HeaderItem("DEMO · nothing is charged", "banner", 9)]
     if other_host:
-        return [_HeaderItem(glyphs.to_drawable(f"sends to {sanitize(other_host, limit=60)}"), "warn", 9)]
+        return [_HeaderItem(f"sends to {sanitize(other_host, limit=60)}", "warn", 9)]
     return []
 
 
-def _totals_items(totals: Totals, queue: QueueSummary, glyphs: Glyphs) -> list[_HeaderItem]:
-    dot = f" {glyphs.dot} "
+def _totals_items(totals: Totals, queue: QueueSummary) -> list[_HeaderItem]:
+    dot = " · "
     counts = (
         (totals.unconfirmed, "unconfirmed", "warn", 8),
         (totals.sending, "sending", "live", 8),
@@ -84,7 +82,7 @@ def _totals_items(totals: Totals, queue: QueueSummary, glyphs: Glyphs) -> list[_
     if totals.credits is not None:
         account = f" ({totals.account[:4]})" if totals.account else ""
         parts.append(_HeaderItem(f"{format_amount(totals.credits)} credits{account}", "text", 7))
-    sign = glyphs.minus if totals.is_spent_exact else "~"
+    sign = "−" if totals.is_spent_exact else "~"
     if totals.spent_today:
         parts.append(_HeaderItem(f"{sign}{format_amount(totals.spent_today)} today", "dim", 2, "  "))
     if totals.unexplained_today:
@@ -134,13 +132,11 @@ class HeaderLine(Widget):
         *,
         demo: bool = False,
         other_host: str = "",
-        glyphs: Glyphs = UNICODE,
     ) -> None:
         """Build the header; `other_host` is the service's host where it is not the official one, "" otherwise."""
         super().__init__()
         self._demo = demo
         self._other_host = other_host
-        self._glyphs = glyphs
         self._totals: Totals | None = None
         self._queue = EMPTY_QUEUE
         self._drawn_line: Line = ()
@@ -167,7 +163,6 @@ class HeaderLine(Widget):
             self._queue,
             demo=self._demo,
             other_host=self._other_host,
-            glyphs=self._glyphs,
         )
 
     def on_resize(self) -> None:

@@ -12,7 +12,6 @@ from textual.scroll_view import ScrollView
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.terminal.glyphs import Glyphs
 from eternal_tui.tui.widgets.cells import Line, Span, fit
 
 LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
@@ -21,7 +20,11 @@ _STATE_ROLES = {
     "queued": "live", "submitting": "live", "running": "live", "fetching": "live", "saved": "ok", "created": "ok",
     "failed": "bad", "rejected": "bad", "unsent": "bad", "broken": "bad",
 }  # fmt: skip
-_GLYPH_ALIASES = {"created": "saved", "unsent": "rejected", "missing": "broken", "queued": "submitting"}
+STATE_GLYPHS = {
+    "queued": "↑", "submitting": "↑", "unconfirmed": "?", "running": "◐", "stalled": "◔", "lost": "?",
+    "fetching": "↓", "saved": "✓", "created": "✓", "expired": "!", "broken": "!", "missing": "!",
+    "failed": "✗", "rejected": "✗", "unsent": "✗",
+}  # fmt: skip
 _SHORT_LABELS = {"submitting": "sending", "unconfirmed": "charged?"}
 
 
@@ -31,12 +34,11 @@ def state_labels(job: Job) -> tuple[str, str, str]:
     return label, _SHORT_LABELS.get(label, label), _STATE_ROLES.get(label, "warn")
 
 
-def state_glyph(job: Job, glyphs: Glyphs) -> str:
+def state_glyph(job: Job) -> str:
     """Return the sign of the job's state, one cell wide."""
     if job.state in LIVE_STATES and not job.watched:
-        return glyphs.unwatched
-    label = state_label(job)
-    return str(getattr(glyphs, _GLYPH_ALIASES.get(label, label)))
+        return "○"
+    return STATE_GLYPHS[state_label(job)]
 
 
 def run_seconds(job: Job) -> float | None:
@@ -75,10 +77,10 @@ class JobListing(Protocol):
     def action_match(self, step: int) -> None: ...
 
 
-def empty_lines(text: SafeText, width: int, glyphs: Glyphs) -> tuple[Line, ...]:
+def empty_lines(text: SafeText, width: int) -> tuple[Line, ...]:
     """Return the lines of a view without jobs, a blank one first."""
-    lines = ["", *textwrap.wrap(glyphs.to_drawable(text), max(8, width - 4))]
-    return tuple((Span(0, width, fit(f"  {line}", width, ellipsis=glyphs.ellipsis), "dim"),) for line in lines)
+    lines = ["", *textwrap.wrap(text, max(8, width - 4))]
+    return tuple((Span(0, width, fit(f"  {line}", width), "dim"),) for line in lines)
 
 
 _ROLES = ("text", "dim", "name", "live", "ok", "warn", "bad", "bar", "track", "mark", "cursor", "selected")

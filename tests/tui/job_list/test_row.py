@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.cells import cell_len
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, Verdict
 from eternal_tui.tui.job_list.row import batch_line, columns_for, job_line
-from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs, glyphs_for
+from eternal_tui.tui.terminal.filters import to_ascii
 from eternal_tui.tui.widgets.cells import Line, Span, changed_spans, fit
 from tests.payloads import PAYLOADS
 from tests.tui.jobs import NOW, charged, jobs_of_every_kind, make_job
@@ -54,13 +55,11 @@ def line_text(job: Job, width: int = 102, **how: Any) -> str:
 
 
 @settings(max_examples=200, deadline=None)
-@given(jobs, st.integers(1, 220), st.sampled_from([UNICODE, ASCII]), times, st.booleans())
-@example(make_job(prompt="港" * 50), 47, UNICODE, None, True)
-def test_every_line_fills_its_width_and_shows_no_control(
-    job: Job, width: int, glyphs: Glyphs, left: float | None, flag: bool
-) -> None:
+@given(jobs, st.integers(1, 220), times, st.booleans())
+@example(make_job(prompt="港" * 50), 47, None, True)
+def test_every_line_fills_its_width_and_shows_no_control(job: Job, width: int, left: float | None, flag: bool) -> None:
     """Seen to fail with text cut by characters instead of cells, and with `job.status_text` drawn without the gate."""
-    line = job_line(job, NOW, columns_for(width), glyphs=glyphs, remaining_seconds=left, cursor=flag, marked=flag)
+    line = job_line(job, NOW, columns_for(width), remaining_seconds=left, cursor=flag, marked=flag)
     text = text_of(line)
     assert cell_len(text) == width
     assert text.isprintable()
@@ -68,8 +67,6 @@ def test_every_line_fills_its_width_and_shows_no_control(
     for cell in line:
         assert (cell.x, cell_len(cell.text)) == (end, cell.width)
         end += cell.width
-    if glyphs is ASCII:
-        assert text.isascii()
 
 
 @st.composite
@@ -180,11 +177,11 @@ def test_a_reason_takes_at_most_half_of_the_prompt() -> None:
         assert abs(text.count("x") - text.count("y")) <= 4
 
 
-def test_every_state_has_its_own_word_and_a_sign_in_both_sets() -> None:
-    for glyphs in (UNICODE, ASCII):
-        heads = {line_text(job, glyphs=glyphs)[3:15] for job in jobs_of_every_kind() if job.watched}
-        assert len(heads) == 12
-        assert all(head[0] != " " and head[2] != " " for head in heads)
+@pytest.mark.parametrize("drawn", [str, to_ascii])
+def test_every_state_has_its_own_word_and_a_sign(drawn: Callable[[str], str]) -> None:
+    heads = {drawn(line_text(job)[3:15]) for job in jobs_of_every_kind() if job.watched}
+    assert len(heads) == 12
+    assert all(head[0] != " " and head[2] != " " for head in heads)
 
 
 def test_words_of_the_service_are_shown_only_when_they_say_more() -> None:
@@ -227,20 +224,6 @@ def test_columns_never_take_more_than_there_is() -> None:
         assert parts.text >= width * 0.3
 
 
-def test_glyphs_follow_the_locale() -> None:
-    assert glyphs_for({"LANG": "en_US.UTF-8"}) is UNICODE
-    assert glyphs_for({"LC_ALL": "C", "LANG": "en_US.UTF-8"}) is ASCII
-    assert glyphs_for({}) is UNICODE
-    for glyphs in (UNICODE, ASCII):
-        signs = [*glyphs.levels, *glyphs.frame, *glyphs.bold_frame]
-        signs += [
-            getattr(glyphs, name)
-            for name in glyphs.__struct_fields__
-            if name not in ("name", "levels", "quotes", "frame", "bold_frame")
-        ]
-        assert {cell_len(sign) for sign in signs} == {1}
-
-
 def make_batch() -> list[Job]:
     """Return twenty jobs: twelve done, one failed, one unclear, six half way."""
     done = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED}
@@ -249,11 +232,8 @@ def make_batch() -> list[Job]:
     return [make_job(20 - number, batch="b", **{**charged(0.02), **fields}) for number, fields in enumerate(kinds)]
 
 
-def batch_text(width: int, jobs: list[Job] | None = None, *, opened: bool = False, ascii_only: bool = False) -> str:
-    glyphs = ASCII if ascii_only else UNICODE
-    return "".join(
-        cell.text for cell in batch_line(jobs or make_batch(), columns_for(width), opened=opened, glyphs=glyphs)
-    )
+def batch_text(width: int, jobs: list[Job] | None = None, *, opened: bool = False) -> str:
+    return "".join(cell.text for cell in batch_line(jobs or make_batch(), columns_for(width), opened=opened))
 
 
 def test_a_batch_line_says_how_far_it_is_and_what_it_costs() -> None:
@@ -293,7 +273,6 @@ def test_several_characters_and_types_are_said_as_such() -> None:
     assert "2 chars" in line
 
 
-def test_a_batch_shows_no_control_and_ascii_stays_ascii() -> None:
+def test_a_batch_shows_no_control() -> None:
     jobs = [make_job(1, prompt="\x1b]52;c;x\x07 \u202e caf\u00e9", name=UntrustedText("\x1b[31mred"))]
     assert not any(sign in batch_text(120, jobs) for sign in "\x1b\x07\u202e")
-    assert batch_text(120, jobs, ascii_only=True).isascii()

@@ -25,7 +25,6 @@ from eternal_tui.tui.request_form.messages import (
     RequestsChanged,
     SubmitRequested,
 )
-from eternal_tui.tui.terminal.glyphs import UNICODE, Glyphs
 from eternal_tui.tui.themes import register_themes
 from tests.drawn import screen_strips
 
@@ -68,14 +67,13 @@ class FormApp(App[None]):
         drawer: bool = False,
         characters: tuple[Character, ...] = CHARACTERS,
         environ: Mapping[str, str] | None = None,
-        glyphs: Glyphs = UNICODE,
     ) -> None:
         super().__init__()
         register_themes(self)
         self.theme = "eternal-dark"
         self.drawer = drawer
         self.characters = characters
-        self.form = RequestForm(environ=environ, glyphs=glyphs)
+        self.form = RequestForm(environ=environ)
         self.posted: list[Message] = []
         self.pane_action_called = False
 

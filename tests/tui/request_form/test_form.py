@@ -8,7 +8,6 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.dialogs import CharacterPicker
 from eternal_tui.tui.request_form.messages import CharactersRequested, DraftChanged, RequestsChanged, SubmitRequested
-from eternal_tui.tui.terminal.glyphs import ASCII
 from tests.tui.request_form.form_app import CHARACTERS, FormApp, paste_text, type_text
 
 DOCUMENTED_CURL = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
@@ -438,15 +437,6 @@ async def test_digits_go_to_the_app_only_where_a_field_has_no_use_for_them() -> 
         app.query_one("#type").focus()
         await pilot.press("3")
         assert app.pane_action_called
-
-
-async def test_plain_signs_where_the_terminal_has_no_others() -> None:
-    app = FormApp(glyphs=ASCII)
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(type="video"))
-        await pilot.pause()
-        assert "(*) video" in app.screen_text()
-        assert "<  1 >" in app.screen_text()
 
 
 async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> None:

@@ -21,7 +21,6 @@ from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import DEMO_KEY, SandboxSettings
 from eternal_tui.tui.request_form.pane import RequestFormPane
 from eternal_tui.tui.screens.main import MainScreen
-from eternal_tui.tui.terminal.glyphs import UNICODE
 from tests.tui.screens.stage import ENVIRON, flat_screen_text, make_app, open_services, wait_until
 
 PRESET = Draft(prompt="waves", type="video", duration=2)
@@ -30,7 +29,7 @@ PRESET = Draft(prompt="waves", type="video", duration=2)
 class PaneApp(App[None]):
     def __init__(self, folder: Path) -> None:
         super().__init__()
-        self.pane = RequestFormPane(folder, environ={}, glyphs=UNICODE, monotonic=lambda: 0.0)
+        self.pane = RequestFormPane(folder, environ={}, monotonic=lambda: 0.0)
 
     def compose(self) -> ComposeResult:
         yield self.pane

@@ -29,7 +29,6 @@ from eternal_tui.tui.screens.note import NoteScreen
 from eternal_tui.tui.screens.save_as import SaveAs
 from eternal_tui.tui.screens.statistics import StatisticsScreen
 from eternal_tui.tui.screens.viewer import Viewer
-from eternal_tui.tui.terminal.glyphs import UNICODE
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.security.hostile import hostile_job
 from tests.tui.screens.stage import ENVIRON, job_commands, terminal_context
@@ -134,7 +133,7 @@ async def help_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
 async def statistics_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
     jobs = [hostile_job(each) for each in words]
     figures = compute_statistics(jobs, 1_700_000_100.0)
-    return StatisticsScreen(figures, group_jobs(jobs, figures), UNICODE)
+    return StatisticsScreen(figures, group_jobs(jobs, figures))
 
 
 async def create_screen(words: Sequence[str], bench: Services) -> Screen[Any]:

@@ -19,7 +19,6 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.screens.job_commands import JobCommands
-from eternal_tui.tui.terminal.glyphs import UNICODE
 from eternal_tui.tui.themes import register_themes
 from tests import drawn as drawing
 from tests.drawn import screen_strips
@@ -49,7 +48,6 @@ def terminal_context(
     """Return surroundings without pictures whose control sequences are written down."""
     return TerminalContext(
         environ=environ,
-        glyphs=UNICODE,
         graphics=NullGraphics(),
         is_remote=is_remote,
         write_sequence=written.append,

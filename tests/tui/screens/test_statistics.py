@@ -15,7 +15,6 @@ from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import Job, JobState, to_record
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.screens.statistics import FIGURES, StatisticsScreen, bar_chart, render_statistics
-from eternal_tui.tui.terminal.glyphs import ASCII, UNICODE, Glyphs
 from tests.jobs.test_statistics import succeeded_job
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 from tests.tui.screens.stage import ScreenApp, make_app, make_services, screen_text, wait_idle
@@ -23,23 +22,20 @@ from tests.tui.screens.stage import ScreenApp, make_app, make_services, screen_t
 
 def test_columns_grow_from_the_base() -> None:
     """Seen to fail with a round that let a twentieth of the top vanish."""
-    assert [line.plain for line in bar_chart([0.0, 4.0, 8.0, 0.05], 2, UNICODE)] == ["  █ ", " ██▁"]
-    assert [line.plain for line in bar_chart([0.0, 0.0], 2, UNICODE, column_width=2)] == ["    ", "    "]
+    assert [line.plain for line in bar_chart([0.0, 4.0, 8.0, 0.05], 2)] == ["  █ ", " ██▁"]
+    assert [line.plain for line in bar_chart([0.0, 0.0], 2, column_width=2)] == ["    ", "    "]
 
 
-@pytest.mark.parametrize("glyphs", [UNICODE, ASCII], ids=["unicode", "ascii"])
 @given(
     width=st.integers(20, 200),
     jobs=st.lists(st.tuples(st.floats(0, 4e6), st.floats(0, 1e5), st.floats(0, 1e6)), max_size=40),
 )
-def test_no_line_is_wider_than_its_room(glyphs: Glyphs, width: int, jobs: list[tuple[float, float, float]]) -> None:
+def test_no_line_is_wider_than_its_room(width: int, jobs: list[tuple[float, float, float]]) -> None:
     figures = compute_statistics(
         [succeeded_job(n, NOW - ago, took, cost=cost) for n, (ago, took, cost) in enumerate(jobs)], NOW
     )
-    text = render_statistics(figures, FIGURES, width, glyphs)
+    text = render_statistics(figures, FIGURES, width)
     assert max(line.cell_length for line in text.split("\n")) <= width
-    if glyphs is ASCII:
-        assert text.plain.isascii()
 
 
 async def test_a_key_opens_the_figures_and_esc_leaves(tmp_path: Path) -> None:
@@ -56,7 +52,7 @@ async def test_a_key_opens_the_figures_and_esc_leaves(tmp_path: Path) -> None:
 
 def figures_of(jobs: list[Job]) -> StatisticsScreen:
     figures = compute_statistics(jobs, NOW)
-    return StatisticsScreen(figures, group_jobs(jobs, figures), UNICODE)
+    return StatisticsScreen(figures, group_jobs(jobs, figures))
 
 
 async def test_figures_fit_80_by_24() -> None:

@@ -1,21 +1,22 @@
-"""Pictures under the theme without colours, chosen while they are on the screen."""
+"""Terminals without colours or UTF-8."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.color import Color
 from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
+from eternal_tui.tui.terminal.filters import draws_utf8, to_ascii
 from eternal_tui.tui.themes import MONO
 from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services
 
 
 async def test_a_picture_without_colours_is_drawn_in_shades(tmp_path: Path) -> None:
-    """Seen to fail without the filter: dark and light cells were the same half-block, so the picture was stripes."""
     dark, light, red = bytes((9, 9, 9)), bytes((250, 250, 250)), bytes((250, 0, 0))
     row: Strip = HalfBlocks(8).render(Frame(3, 2, (dark + light + red) * 2)).strips[0]
     app = EternalApp(make_services(tmp_path), HalfBlocks(8), ENVIRON_WITH_KEY)
@@ -31,3 +32,25 @@ async def test_a_picture_without_colours_is_drawn_in_shades(tmp_path: Path) -> N
             app.choose_theme("eternal-dark")
             await pilot.pause()
             assert all("Grey" not in type(each).__name__ for each in app._filters)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, True),
+        ({"LANG": ""}, True),
+        ({"LANG": "C"}, False),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),
+        ({"LC_CTYPE": "C.UTF-8"}, True),
+        ({"LANG": "C", "LC_ALL": "C.UTF-8"}, True),
+        ({"LANG": "en_US.UTF-8"}, True),
+        ({"LANG": "en_US.UTF-8", "LC_ALL": "POSIX"}, False),
+        ({"LANG": "C", "LC_CTYPE": "de_DE.utf8"}, True),
+    ],
+)
+def test_the_locale_decides_on_utf8(environ: dict[str, str], *, expected: bool) -> None:
+    assert draws_utf8(environ) is expected
+
+
+def test_ascii_takes_as_many_cells() -> None:
+    assert to_ascii("(•) ‹ 1 › ▌★ 港 caf\u00e9 ━╸╌") == "(*) < 1 > >* ?? caf? =-."

@@ -14,7 +14,6 @@ from textual.geometry import Region
 
 from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.submit.queue import QueueSummary
-from eternal_tui.tui.terminal.glyphs import ASCII
 from eternal_tui.tui.widgets.header import HeaderLine, header_line
 
 TOTALS = Totals(
@@ -56,10 +55,6 @@ def test_what_matters_most_is_shown(
     line = header_text(width, msgspec.structs.replace(TOTALS, **changes), **options)
     assert all(part in line for part in shown), line
     assert not any(part in line for part in hidden), line
-
-
-def test_ascii_terminals_get_ascii() -> None:
-    assert header_text(140, demo=True, other_host="bücher.example", glyphs=ASCII).isascii()
 
 
 @given(st.integers(1, 220), st.booleans(), st.text(max_size=80), st.sampled_from([None, TOTALS, Totals()]))
