@@ -11,7 +11,6 @@ import msgspec
 
 from eternal_tui.api.models import GenerateRequest, character_request
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.jobs.audit_log import log_state_change
 from eternal_tui.jobs.batch import ActiveBatches
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import Ports, build_context
@@ -33,6 +32,7 @@ from eternal_tui.jobs.submit.submitter import (
     allow_all,
 )
 from eternal_tui.jobs.sync import INITIAL_JOB_COUNT, HistorySync
+from eternal_tui.jobs.transitions import log_state_change
 
 QUEUE_FILE_RETRY_SECONDS = 60.0
 """Seconds that nothing is sent after the hold could not be written."""

@@ -10,7 +10,7 @@ import msgspec
 
 from eternal_tui.jobs.billing.charges import is_cost_measured
 from eternal_tui.jobs.files import file_name
-from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.jobs.model import FileInfo, Job, JobState
 
 ChargeCertainty = Literal["none", "measured", "estimated", "unconfirmed", "unknown"]
 
@@ -74,58 +74,46 @@ class JobJson(msgspec.Struct, kw_only=True):
 JSON_FIELDS = JobJson.__struct_fields__
 
 
+_RENAMED_FIELDS = {
+    "word": "status_text",
+    "trouble": "waiting_reason",
+    "credits_remaining": "credits_after",
+    "star": "starred",
+    "index": "batch_index",
+}
+_REQUEST_FIELDS = ("type", "character", "prompt", "duration", "audio", "quality")
+_FILE_FIELDS = ("width", "height", "bytes", "seconds", "codec", "note")
+
+
 def job_to_json(job: Job, results_dir: Path) -> dict[str, Any]:
     """Return the fields of `JobJson`, in their order."""
-    request, facts = job.request, job.file_info
+    request, facts = job.request, job.file_info or FileInfo()
+    fields = {name: getattr(job, _RENAMED_FIELDS.get(name, name), None) for name in JSON_FIELDS}
+    # An empty text means that there is none.
+    fields = {name: None if value == "" else value for name, value in fields.items()}
+    fields |= {name: getattr(request, name) for name in _REQUEST_FIELDS}
+    width, height, size, seconds, codec, note = (getattr(facts, name) or None for name in _FILE_FIELDS)
     charge, certainty = _charge(job)
-    fields: dict[str, Any] = {
-        "id": job.id,
-        "request_id": job.request_id,
+    return fields | {
         "state": str(job.state),
-        "type": request.type,
-        "character": request.character,
-        "name": job.name or None,
-        "prompt": request.prompt,
-        "duration": request.duration,
-        "audio": request.audio,
-        "quality": request.quality,
-        "word": job.status_text or None,
-        "progress": job.progress,
         "file": absolute_result_path(job, results_dir),
         "file_state": None if job.file_state is None else str(job.file_state),
         "error": job.error or _download_error(job) or None,
-        "trouble": job.waiting_reason or None,
         "created_at": format_utc(job.created_at),
         "finished_at": format_utc(job.finished_at),
-        "credits_remaining": job.credits_after,
-        "cost": job.cost,
         "verdict": None if job.verdict is None else str(job.verdict),
-        "retry_of": job.retry_of,
-        "retried_by": job.retried_by,
-        "encrypted": job.encrypted,
-        **{name: (getattr(facts, name) or None) if facts else None for name in _FACT_NAMES},
-        "sound": facts.has_sound if facts and facts.seconds else None,
+        "width": width,
+        "height": height,
+        "bytes": size,
+        "seconds": seconds,
+        "codec": codec,
+        "sound": facts.has_sound if seconds else None,
         "tags": list(job.tags),
-        "note": job.note or None,
-        "star": job.starred,
-        "rating": job.rating,
-        "batch": job.batch or None,
-        "index": job.batch_index,
-        "template": job.template or None,
-        "service": job.service or None,
-        "account": job.account or None,
-        "cause": job.cause or None,
-        "polls": job.polls,
         "submitted_at": format_utc(job.submitted_at),
         "charge": charge,
         "charge_certainty": certainty,
-        "verdict_reason": job.verdict_reason or None,
-        "file_note": (facts.note or None) if facts else None,
+        "file_note": note,
     }
-    return fields
-
-
-_FACT_NAMES = ("width", "height", "bytes", "seconds", "codec")
 
 
 def _charge(job: Job) -> tuple[float | None, ChargeCertainty]:

@@ -213,9 +213,15 @@ def _is_creation_end(job: Job, state: JobState) -> bool:
     return state is JobState.SUCCEEDED and unanswered and job.is_creation
 
 
+MAX_TIMELINE_EVENTS = 40
+
+
 def with_event(job: Job, at: float, summary: str, detail: str = "") -> Job:
-    """Return `job` with one more line in its timeline."""
-    return msgspec.structs.replace(job, timeline=(*job.timeline, TimelineEvent(at, summary, UntrustedText(detail))))
+    """Return `job` with one more line in its timeline, of which the first and the latest lines are kept."""
+    events = (*job.timeline, TimelineEvent(at, summary, UntrustedText(detail)))
+    if len(events) > MAX_TIMELINE_EVENTS:
+        events = (*events[: MAX_TIMELINE_EVENTS // 2], *events[-MAX_TIMELINE_EVENTS // 2 :])
+    return msgspec.structs.replace(job, timeline=events)
 
 
 def to_record(job: Job) -> dict[str, Any]:

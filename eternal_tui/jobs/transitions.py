@@ -1,7 +1,8 @@
-"""State changes of jobs as pure functions: a job and a response or an error in, the new job out."""
+"""State changes of jobs as pure functions: a job and a response or an error in, the new job out; their log lines."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import msgspec
@@ -11,9 +12,7 @@ from eternal_tui.api.models import CreateCharacterResponse, PollResponse, Submit
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileState, Job, JobState, with_event, with_state
 
-MAX_TIMELINE_EVENTS = 40
-"""Events kept per job: its first and its latest ones."""
-
+_log = logging.getLogger(__name__)
 
 _CLEARED_DOUBT: dict[str, Any] = {
     "error": UntrustedText(""),
@@ -24,11 +23,27 @@ _CLEARED_DOUBT: dict[str, Any] = {
 """Fields that a late response resets where another instance had marked the submit unconfirmed."""
 
 
+def _change(job: Job, state: JobState, now: float, summary: str, detail: str = "", **changes: Any) -> Job:
+    """Return the job in `state` with one more event; unless `changes` says so, it waits for nothing."""
+    return with_event(with_state(job, state, **{"waiting_reason": UntrustedText(""), **changes}), now, summary, detail)
+
+
+def _end(job: Job, state: JobState, now: float, summary: str, reason: str, **changes: Any) -> Job:
+    """Return the job as ended, without a result, for that reason."""
+    ended = max(now, job.created_at)
+    return _change(
+        job, state, now, summary, reason, **{"error": UntrustedText(reason), "finished_at": ended, **changes}
+    )
+
+
 def mark_accepted(job: Job, response: SubmitResponse, now: float, cost: float | None) -> Job:
     """Return the job as accepted: it has a request id and is polled."""
-    taken = with_state(
+    return _change(
         job,
         JobState.RUNNING,
+        now,
+        f"accepted{_late_suffix(job)}",
+        response.request_id,
         request_id=response.request_id,
         other_request_id=response.other_request_id,
         status_text=response.status_text,
@@ -36,10 +51,8 @@ def mark_accepted(job: Job, response: SubmitResponse, now: float, cost: float | 
         submitted_at=now,
         credits_after=response.credits_remaining,
         cost=cost,
-        waiting_reason=UntrustedText(""),
         **_CLEARED_DOUBT,
     )
-    return _append_event(taken, now, f"accepted{_late_suffix(job)}", response.request_id)
 
 
 def _late_suffix(job: Job) -> str:
@@ -48,60 +61,45 @@ def _late_suffix(job: Job) -> str:
 
 def mark_created(job: Job, response: CreateCharacterResponse, now: float, cost: float | None) -> Job:
     """Return the creation as accepted: ended, with the new character's ID or the request id."""
-    made = with_state(
+    summary, detail = f"created{_late_suffix(job)}", f"character {response.character_id}"
+    if not response.character_id:
+        summary = f"taken{_late_suffix(job)}, the list will have it when it is made"
+        detail = response.request_id or ""
+    return _change(
         job,
         JobState.SUCCEEDED,
+        now,
+        summary,
+        detail,
         request=msgspec.structs.replace(job.request, character=response.character_id or ""),
         request_id=response.request_id,
         progress=100,
         credits_after=response.credits_remaining,
         cost=cost,
-        waiting_reason=UntrustedText(""),
         **_CLEARED_DOUBT | {"finished_at": now},
     )
-    late = _late_suffix(job)
-    if response.character_id:
-        return _append_event(made, now, f"created{late}", f"character {response.character_id}")
-    return _append_event(made, now, f"taken{late}, the list will have it when it is made", response.request_id or "")
 
 
 def mark_cancelled(job: Job, now: float) -> Job:
     """Return a queued job as cancelled: never sent, not charged."""
-    gone = with_state(
-        job,
-        JobState.REJECTED,
-        cause="cancelled",
-        error=UntrustedText("Cancelled before sending."),
-        finished_at=now,
-        cost=0.0,
-        waiting_reason=UntrustedText(""),
-    )
-    return _append_event(gone, now, "cancelled before sending")
+    error = UntrustedText("Cancelled before sending.")
+    return _end(job, JobState.REJECTED, now, "cancelled before sending", "", error=error, cause="cancelled", cost=0.0)
 
 
 def mark_requeued(job: Job, error: ApiError, reason: str, now: float) -> Job:
     """Return a job that was certainly not accepted as queued again."""
-    cause = "key" if isinstance(error, KeyRejected) else ""
-    back = with_state(job, JobState.QUEUED, waiting_reason=UntrustedText(reason), cause=cause, credits_before=None)
-    return _append_event(back, now, "queued again", reason)
+    cause, waiting = "key" if isinstance(error, KeyRejected) else "", UntrustedText(reason)
+    return _change(
+        job, JobState.QUEUED, now, "queued again", reason, waiting_reason=waiting, cause=cause, credits_before=None
+    )
 
 
 def mark_rejected(job: Job, error: ApiError, now: float) -> Job:
     """Return the job as rejected or never sent: ended, not charged."""
-    what = "never sent" if isinstance(error, RequestNotSent) else "refused"
-    reason = error.full_message
-    gone = with_state(
-        job,
-        JobState.REJECTED,
-        verdict=None,
-        verdict_reason="",
-        error=UntrustedText(reason),
-        cause=_rejection_cause(error),
-        finished_at=max(now, job.created_at),
-        cost=0.0,
-        waiting_reason=UntrustedText(""),
+    what, cause = "never sent" if isinstance(error, RequestNotSent) else "refused", _rejection_cause(error)
+    return _end(
+        job, JobState.REJECTED, now, what, error.full_message, verdict=None, verdict_reason="", cause=cause, cost=0.0
     )
-    return _append_event(gone, now, what, reason)
 
 
 def _rejection_cause(error: ApiError) -> str:
@@ -116,15 +114,7 @@ def _rejection_cause(error: ApiError) -> str:
 
 def mark_unconfirmed(job: Job, reason: str, now: float, estimate: float | None) -> Job:
     """Return the job as sent without a response: it may have been charged, and is not retried automatically."""
-    unclear = with_state(
-        job,
-        JobState.UNCONFIRMED,
-        error=UntrustedText(reason),
-        finished_at=max(now, job.created_at),
-        cost=estimate,
-        waiting_reason=UntrustedText(""),
-    )
-    return _append_event(unclear, now, "answer lost, may be charged", reason)
+    return _end(job, JobState.UNCONFIRMED, now, "answer lost, may be charged", reason, cost=estimate)
 
 
 def apply_poll(
@@ -141,26 +131,29 @@ def apply_poll(
     `age` becomes the last age at which the job was seen running. `observed_seconds` is the time from submit to end
     where this poll found the end, 0 where the job was not observed closely enough.
     """
+    alive = response.outcome == "alive"
     seen = with_state(
         job,
         job.state,
         status_text=response.status_text,
         progress=max(job.progress, response.progress or 0),
         effect_type=response.effect_type or job.effect_type,
-        waiting_reason=response.error if response.outcome == "alive" else UntrustedText(""),
+        waiting_reason=response.error if alive else UntrustedText(""),
         polls=job.polls + 1,
-        last_running_age=age if age is not None and response.outcome == "alive" else job.last_running_age,
+        last_running_age=age if age is not None and alive else job.last_running_age,
+        observed_seconds=job.observed_seconds if alive else observed_seconds,
     )
     if response.outcome == "succeeded":
-        return _mark_succeeded(msgspec.structs.replace(seen, observed_seconds=observed_seconds), response, now)
+        return _mark_succeeded(seen, response, now)
     if response.outcome == "failed":
-        return _mark_failed(msgspec.structs.replace(seen, observed_seconds=observed_seconds), response, now)
+        reason, ended = response.error or "The service gave no reason.", max(now, job.submitted_at or job.created_at)
+        return _end(seen, JobState.FAILED, now, "failed", reason, finished_at=ended)
     if is_overdue and seen.state is JobState.RUNNING:
-        return _append_event(with_state(seen, JobState.STALLED), now, "stalled, polling less often")
+        return with_event(with_state(seen, JobState.STALLED), now, "stalled, polling less often")
     if not is_overdue and seen.state is JobState.STALLED:
-        return _append_event(with_state(seen, JobState.RUNNING), now, "no longer stalled")
+        return with_event(with_state(seen, JobState.RUNNING), now, "no longer stalled")
     if seen.status_text != job.status_text and job.polls:
-        return _append_event(seen, now, "now says", seen.status_text)
+        return with_event(seen, now, "now says", seen.status_text)
     return seen
 
 
@@ -169,24 +162,19 @@ NO_LINK_MESSAGE = "The API reports success but gives no usable link. It can be p
 
 def _mark_succeeded(job: Job, response: PollResponse, now: float) -> Job:
     has_link = response.result_url is not None
-    done = with_state(
+    return _change(
         job,
         JobState.SUCCEEDED,
+        now,
+        "finished" if has_link else "finished without a usable link",
+        response.unusable_link or response.status_text,
         progress=100,
         result_url=response.result_url,
         encrypted=response.encrypted,
         file_state=FileState.PENDING if has_link else FileState.MISSING,
-        error=UntrustedText("") if has_link else UntrustedText(NO_LINK_MESSAGE),
+        error=UntrustedText("" if has_link else NO_LINK_MESSAGE),
         finished_at=max(now, job.submitted_at or job.created_at),
     )
-    summary = "finished" if has_link else "finished without a usable link"
-    return _append_event(done, now, summary, response.unusable_link or response.status_text)
-
-
-def _mark_failed(job: Job, response: PollResponse, now: float) -> Job:
-    reason = response.error or UntrustedText("The service gave no reason.")
-    ended = max(now, job.submitted_at or job.created_at)
-    return _append_event(with_state(job, JobState.FAILED, error=reason, finished_at=ended), now, "failed", reason)
 
 
 UNSAVED_PREFIX = "Not on disk yet"
@@ -209,35 +197,46 @@ def clear_unsaved(job: Job) -> Job:
 
 def use_other_id(job: Job, now: float) -> Job:
     """Return the job with the second id of its submit's response as the one that is polled."""
-    other = with_state(
-        job, job.state, request_id=job.other_request_id, other_request_id=None, waiting_reason=UntrustedText("")
-    )
-    return _append_event(other, now, "unknown id, polling the other one of the response", job.other_request_id or "")
+    summary, other = "unknown id, polling the other one of the response", job.other_request_id
+    return _change(job, job.state, now, summary, other or "", request_id=other, other_request_id=None)
 
 
 def mark_lost(job: Job, now: float, reason: str = "") -> Job:
     """Return the job as lost: the API does not know its request id, or refuses it. The id is kept."""
-    gone = with_state(
-        job,
-        JobState.LOST,
-        error=UntrustedText(f"{reason or 'Unknown request id (HTTP 404).'} Already charged."),
-        finished_at=max(now, job.created_at),
-        waiting_reason=UntrustedText(""),
-    )
-    return _append_event(gone, now, "lost", reason or job.request_id or "")
+    error = UntrustedText(f"{reason or 'Unknown request id (HTTP 404).'} Already charged.")
+    return _end(job, JobState.LOST, now, "lost", reason or job.request_id or "", error=error)
 
 
 def mark_waiting(job: Job, reason: str, now: float, *, is_stalled: bool = False) -> Job:
     """Return the waiting job with the reason; `is_stalled` says that it has waited for too long."""
     waiting = with_state(job, job.state, waiting_reason=UntrustedText(reason), polls=job.polls + 1)
     if is_stalled and job.state is JobState.RUNNING:
-        return _append_event(with_state(waiting, JobState.STALLED), now, "stalled, polling less often", reason)
+        return with_event(with_state(waiting, JobState.STALLED), now, "stalled, polling less often", reason)
     return waiting
 
 
-def _append_event(job: Job, now: float, summary: str, detail: str = "") -> Job:
-    noted = with_event(job, now, summary, detail)
-    if len(noted.timeline) <= MAX_TIMELINE_EVENTS:
-        return noted
-    half = MAX_TIMELINE_EVENTS // 2
-    return with_state(noted, noted.state, timeline=(*noted.timeline[:half], *noted.timeline[-half:]))
+_WARNING_STATES = frozenset({JobState.REJECTED, JobState.UNCONFIRMED, JobState.STALLED, JobState.LOST, JobState.FAILED})
+_WARNING_FILE_STATES = frozenset({FileState.EXPIRED, FileState.BROKEN})
+
+
+def log_state_change(old: Job | None, new: Job | None, *, owner: str) -> None:
+    """Log where a job of the instance `owner` changed its state, its file's state or why it waits.
+
+    Never its prompt or a link.
+    """
+    if old is None or new is None or new.owner != owner:
+        return
+    if (old.state, old.file_state, old.waiting_reason) == (new.state, new.file_state, new.waiting_reason):
+        return
+    facts = {
+        "job": new.id,
+        "was": str(old.state),
+        "state": str(new.state),
+        "file": str(new.file_state or ""),
+        "cause": new.cause,
+        "request_id": new.request_id,
+        "reason": new.error if new.is_ended else new.waiting_reason,
+    }
+    grave = bool(new.waiting_reason) or new.state in _WARNING_STATES or new.file_state in _WARNING_FILE_STATES
+    level = logging.WARNING if grave else logging.INFO
+    _log.log(level, "job", extra={name: fact for name, fact in facts.items() if fact})
