@@ -1,23 +1,78 @@
-"""Copies of result files under names given by the user, with metadata in a sidecar or embedded."""
+"""Copies of result files: proposed and given names, and metadata in a sidecar or embedded."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from collections.abc import Mapping
+import re
+import stat
+import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import msgspec
 
 from eternal_tui.core.formatting import OUTPUT_FIELDS, Template, parse_template
-from eternal_tui.jobs.files import copy_to, result_path, safe_filename
-from eternal_tui.jobs.job_json import format_utc
+from eternal_tui.core.sanitize import sanitize
+from eternal_tui.jobs.files import result_path
+from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job
 
-MAX_COMPONENT_BYTES = 200
-"""Bytes of one name: with number and suffix under the 255 that most disks allow."""
+if TYPE_CHECKING:
+    from eternal_tui.media.export.xmp import Splice
+
+MAX_FILENAME_CHARS = 120
+"""Characters of a proposed name: as many as a line shows."""
+
+MAX_FILENAME_BYTES = 200
+"""Bytes of a proposed name: with number and suffix under the 255 that most disks allow."""
+
+_TEMPLATE_FIELD_PATTERN = r"\{(date|time|character|type|id)\}"
+_RESERVED_NAMES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+)
+
+
+def suggest_filename(job: Job, template: str, suffix: str) -> str:
+    """Return the file name that the template makes for the job, ending in the verified file's own `suffix`.
+
+    Unknown fields stay as they are written. Times are local, of when the job was made.
+    """
+    fields = _fields(job) | {"character": job.name or job.request.character}
+    name = re.sub(_TEMPLATE_FIELD_PATTERN, lambda found: fields[found[1]], template)
+    return safe_filename(name, fallback=f"job-{job.id}") + suffix
+
+
+def _fields(job: Job) -> dict[str, str]:
+    try:
+        then = datetime.fromtimestamp(job.created_at).astimezone()
+    except (ValueError, OverflowError, OSError):
+        then = datetime.fromtimestamp(0).astimezone()
+    return {
+        "id": str(job.id),
+        "character": job.request.character,
+        "name": job.name or job.request.character,
+        "prompt": " ".join(job.request.prompt.split()),
+        "date": then.strftime("%Y-%m-%d"),
+        "time": then.strftime("%H%M%S"),
+        "type": job.request.type,
+    }
+
+
+def safe_filename(text: str, *, fallback: str) -> str:
+    """Return `text` as one portable file name; `fallback` where nothing is left.
+
+    Letters and digits of every script stay; separators, control and direction characters, quotes and shell signs
+    become a hyphen; no leading dot or hyphen.
+    """
+    visible = sanitize(text, limit=4 * MAX_FILENAME_CHARS)
+    kept = "".join(one if one in "._-" or unicodedata.category(one)[0] in "LMN" else "-" for one in visible)
+    name = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", kept))[:MAX_FILENAME_CHARS]
+    name = name.encode()[:MAX_FILENAME_BYTES].decode(errors="ignore").strip(".-_ ")
+    return fallback if not name or name.casefold() in _RESERVED_NAMES else name
 
 
 class OutputPath(msgspec.Struct, frozen=True):
@@ -28,10 +83,12 @@ class OutputPath(msgspec.Struct, frozen=True):
 
     def path_for(self, job: Job, suffix: str, number: int) -> Path:
         """Return the path for the job's file of that suffix; fields become safe names without separators."""
-        name = self.template.render(_fields(job, suffix, number), _clean) + ("" if self.has_suffix else suffix)
+        name = self.template.render(_fields(job) | {"n": str(number), "ext": suffix}, _clean) + (
+            "" if self.has_suffix else suffix
+        )
         folder, slash, last = name.rpartition("/")
         stem, end = (last[: -len(suffix)], suffix) if last.endswith(suffix) else os.path.splitext(last)  # noqa: PTH122
-        return Path(folder + slash + stem.encode()[:MAX_COMPONENT_BYTES].decode(errors="ignore") + end)
+        return Path(folder + slash + stem.encode()[:MAX_FILENAME_BYTES].decode(errors="ignore") + end)
 
 
 def parse_output_path(text: str, folder_template: str, *, base: Path, is_folder: bool = False) -> OutputPath:
@@ -80,26 +137,51 @@ def _check_folder(template: str) -> None:
         raise ValueError(f"{existing} is not writable.")
 
 
-def _fields(job: Job, suffix: str, number: int) -> dict[str, str]:
-    try:
-        then = datetime.fromtimestamp(job.created_at).astimezone()
-    except (ValueError, OverflowError, OSError):
-        then = datetime.fromtimestamp(0).astimezone()
-    return {
-        "id": str(job.id),
-        "character": job.request.character,
-        "name": job.name or job.request.character,
-        "prompt": " ".join(job.request.prompt.split()),
-        "date": then.strftime("%Y-%m-%d"),
-        "time": then.strftime("%H%M%S"),
-        "type": job.request.type,
-        "n": str(number),
-        "ext": suffix,
-    }
-
-
 def _clean(field: str, value: str) -> str:
     return value if field == "ext" else safe_filename(value, fallback="_")
+
+
+MAX_COPIES = 999
+COPY_BLOCK_BYTES = 1 << 20
+
+
+def copy_to(source: Path, target: Path, *, splices: Sequence[Splice] = ()) -> Path:
+    """Copy the file to `target`, or to `target` with -2, -3 … where that name is taken, and return where it is.
+
+    `splices` are changes to make on the way, by rising offset. The copy is as readable as the user's umask makes new
+    files. Raises OSError; nothing is then left behind.
+    """
+    # Without O_NONBLOCK a pipe in the file's place would be waited for.
+    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as original:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no file any more", str(source))
+        for number in range(1, MAX_COPIES + 1):
+            path = target if number == 1 else target.with_name(f"{target.stem}-{number}{target.suffix}")
+            try:
+                # "x" neither replaces a file nor follows a link, even a dangling one.
+                copy = path.open("xb")
+            except FileExistsError:
+                continue
+            try:
+                with copy:
+                    original.seek(0)
+                    for splice in splices:
+                        _copy_bytes(original, copy, splice.offset - original.tell())
+                        copy.write(splice.data)
+                        original.seek(splice.removed, os.SEEK_CUR)
+                    _copy_bytes(original, copy)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+            return path
+    raise FileExistsError(errno.EEXIST, "there are too many files of that name", str(target))
+
+
+def _copy_bytes(source: BinaryIO, target: BinaryIO, count: int | None = None) -> None:
+    while block := source.read(COPY_BLOCK_BYTES if count is None else min(COPY_BLOCK_BYTES, count)):
+        target.write(block)
+        count = None if count is None else count - len(block)
 
 
 class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,49 +202,31 @@ def write_copy(job: Job, results_dir: Path, options: CopyOptions, *, number: int
         raise FileNotFoundError(2, f"job {job.id} has no result file")
     target = options.output.path_for(job, source.suffix, number)
     target.parent.mkdir(parents=True, exist_ok=True)
-    packet = xmp_packet(job.request.prompt, _xmp_fields(job))
+    fields = _metadata(job, results_dir)
+    texts = {_XMP_NAMES.get(name, name): _xmp_text(value) for name, value in fields.items() if name != "prompt"}
+    packet = xmp_packet(job.request.prompt, texts)
     path = copy_to(source, target, splices=embedding_splices(source, packet) if options.embed else ())
     if options.sidecar:
-        data = packet if options.sidecar == "xmp" else _json_sidecar(job, path)
+        text = json.dumps({"file": path.name, **fields}, indent=2) + "\n"
         with path.with_name(f"{path.name}.{options.sidecar}").open("xb") as file:
-            file.write(data)
+            file.write(packet if options.sidecar == "xmp" else text.encode())
     return path
 
 
-def metadata(job: Job) -> dict[str, Any]:
-    """Return what a copy says about its request: never a result URL, never a key."""
-    request = job.request
-    fields: Mapping[str, Any] = {
-        "prompt": request.prompt,
-        "character": request.character,
-        "name": job.name,
-        "type": request.type,
-        "duration": request.duration,
-        "audio": request.audio,
-        "quality": request.quality,
-        "request_id": job.request_id,
-        "template": job.template,
-        "cost": job.cost,
-        "created_at": format_utc(job.created_at),
-        "tags": list(job.tags),
-        "note": job.note,
-    }
-    return {name: value for name, value in fields.items() if value not in (None, "", [])}
+_XMP_NAMES = {"request_id": "requestId", "created_at": "createdAt"}
+_METADATA_FIELDS = (
+    "prompt", "character", "name", "type", "duration", "audio", "quality", "request_id", "template", "cost",
+    "created_at", "tags", "note",
+)  # fmt: skip
+"""What a copy says about its request: never a result URL, never a key."""
 
 
-def _xmp_fields(job: Job) -> dict[str, str]:
-    names = {"request_id": "requestId", "created_at": "createdAt"}
-    fields = metadata(job)
-    return {
-        names.get(name, name): " ".join(value)
-        if isinstance(value, list)
-        else str(value).lower()
-        if isinstance(value, bool)
-        else str(value)
-        for name, value in fields.items()
-        if name != "prompt"
-    }
+def _metadata(job: Job, results_dir: Path) -> dict[str, Any]:
+    fields = job_to_json(job, results_dir)
+    return {name: fields[name] for name in _METADATA_FIELDS if fields[name] not in (None, "", [])}
 
 
-def _json_sidecar(job: Job, path: Path) -> bytes:
-    return (json.dumps({"file": path.name, **metadata(job)}, indent=2, ensure_ascii=True) + "\n").encode()
+def _xmp_text(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

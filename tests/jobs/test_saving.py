@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import UntrustedText, sanitize
-from eternal_tui.jobs.files import (
+from eternal_tui.jobs.copies import (
     MAX_FILENAME_BYTES,
     MAX_FILENAME_CHARS,
     copy_to,
-    numbered_path,
     safe_filename,
     suggest_filename,
 )
@@ -76,10 +75,6 @@ def test_no_text_becomes_more_than_one_safe_name(text: str) -> None:
 
 def test_letters_of_every_script_stay() -> None:
     assert safe_filename("Zoë Ωmega 港で", fallback="x") == "Zoë-Ωmega-港で"
-
-
-def test_numbers_stand_before_the_suffix() -> None:
-    assert [numbered_path(Path("/a/b.jpg"), number).name for number in (1, 2, 3)] == ["b.jpg", "b-2.jpg", "b-3.jpg"]
 
 
 @pytest.fixture

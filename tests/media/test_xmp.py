@@ -10,7 +10,7 @@ import av
 import pytest
 from PIL import Image
 
-from eternal_tui.jobs.files import copy_to
+from eternal_tui.jobs.copies import copy_to
 from eternal_tui.media.export.xmp import embedding_splices, xmp_packet
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import Program, threaded_sandbox

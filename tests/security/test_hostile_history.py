@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eternal_tui.cli.formatting import format_job_line
-from eternal_tui.jobs.files import copy_to, result_path, suggest_filename
+from eternal_tui.jobs.copies import copy_to, suggest_filename
+from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import FileState, JobState, from_record, to_record
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.detail.text import render_detail

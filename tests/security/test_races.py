@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.jobs.files import copy_to
+from eternal_tui.jobs.copies import copy_to
 
 SWAP_SCRIPT = """
 import os, sys

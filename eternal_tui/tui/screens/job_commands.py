@@ -14,9 +14,10 @@ from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import RetryCandidates, find_retryable, new_batch_id
+from eternal_tui.jobs.copies import copy_to
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.errors import ConfirmationRequired, InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
-from eternal_tui.jobs.files import copy_to, result_path
+from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 from eternal_tui.jobs.submit.submitter import SubmitDetails

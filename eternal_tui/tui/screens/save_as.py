@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe
-from eternal_tui.jobs.files import suggest_filename
+from eternal_tui.jobs.copies import suggest_filename
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.screens.job_commands import JobCommands
