@@ -44,9 +44,8 @@ from eternal_tui.history.lock import InstanceLock
 from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.copies import CopyOptions, parse_output_path
 from eternal_tui.jobs.engine import JobEngine
-from eternal_tui.jobs.hooks import HookPolicy, HookRunner
 from eternal_tui.jobs.ports import JobPolicy
-from eternal_tui.jobs.result_actions import ResultActions
+from eternal_tui.jobs.result_actions import HookPolicy, HookRunner, ResultActions
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.limits import OPEN_POLICY, LinkPolicy
 

@@ -21,8 +21,8 @@ from eternal_tui.core.formatting import format_cost, format_remaining
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.batch import summarize
 from eternal_tui.jobs.copies import CopyOptions, parse_output_path
-from eternal_tui.jobs.hooks import hook_name
 from eternal_tui.jobs.model import Job
+from eternal_tui.jobs.result_actions import hook_name
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.copies import OutputPath
