@@ -47,7 +47,6 @@ class ApiKeyInput(Input):
 
     def on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
-        event.stop()
         if words := event.text.split():
             self.replace(words[0], *sorted(self.selection))
 
@@ -150,13 +149,11 @@ class ApiKeyScreen(Dialog[SafeText]):
 
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
-        event.stop()
         if event.value and not self._is_saving:
             self.set_footer_text()
 
     @on(Input.Submitted)
-    def _input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    def _input_submitted(self) -> None:
         self.action_keep()
 
     def action_keep(self) -> None:

@@ -230,23 +230,16 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
     # Actions
 
     @on(Input.Changed)
-    def _input_changed(self, event: Input.Changed) -> None:
-        event.stop()
+    def _input_changed(self) -> None:
         self._refilter()
 
     @on(Input.Submitted)
-    def _input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    def _input_submitted(self) -> None:
         self.action_choose()
 
     @on(VirtualList.RowClicked)
-    def _row_clicked(self, event: VirtualList.RowClicked) -> None:
-        event.stop()
+    def _row_clicked(self) -> None:
         self._show_details()
-
-    @on(FooterLine.Clicked)
-    async def _footer_clicked(self, event: FooterLine.Clicked) -> None:
-        await self.run_action(event.textual_action)
 
     def action_move(self, by: int) -> None:
         self._list.move_cursor(by)

@@ -152,7 +152,6 @@ class CopyMenu(Dialog[SafeText]):
 
     @on(VirtualList.RowClicked)
     def _row_clicked(self, event: VirtualList.RowClicked) -> None:
-        event.stop()
         self._copy_item(self._items[event.row])
 
     @work(exclusive=True)

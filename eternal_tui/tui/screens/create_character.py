@@ -50,7 +50,6 @@ class CreateCharacter(Dialog[str]):
 
     @on(Input.Submitted)
     def _input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
         prompt = event.value.strip()
         if not prompt:
             self.set_footer_text(SafeText("Prompt is required."), is_error=True)
@@ -68,7 +67,6 @@ class CreateCharacter(Dialog[str]):
             question,
             title=SafeText("This costs credits"),
             yes=SafeText("create"),
-            no=SafeText("cancel"),
         )
         if self._is_sent or not await self.app.push_screen_wait(asked) or self._is_sent:
             return

@@ -199,11 +199,6 @@ class HelpScreen(Dialog[None]):
         self._scroll = VerticalScroll(self._text, can_focus=False)
         self._rendered_for: tuple[str, int] | None = None
 
-    @classmethod
-    def for_screen(cls, screen: Screen[Any]) -> HelpScreen:
-        """Return the help for the focused control of the screen."""
-        return cls(help_sections(screen))
-
     def body(self) -> Iterable[Widget]:
         return (self.search_input, self._scroll)
 
@@ -215,8 +210,7 @@ class HelpScreen(Dialog[None]):
         self.call_after_refresh(self._redraw)
 
     @on(Input.Changed)
-    def _input_changed(self, event: Input.Changed) -> None:
-        event.stop()
+    def _input_changed(self) -> None:
         self._redraw()
         self._scroll.scroll_home(animate=False)
 

@@ -101,7 +101,7 @@ class JobCommands:
         """Ask whether to pay."""
         yes = format_safe("send {n} requests", n=count) if count != 1 else SafeText("send it")
         return await self._screen.ask_confirmation(
-            ConfirmDialog(question, title=SafeText("This costs credits"), yes=yes, no=SafeText("cancel"))
+            ConfirmDialog(question, title=SafeText("This costs credits"), yes=yes)
         )
 
     async def rerun(self, jobs: Sequence[Job]) -> None:
@@ -208,7 +208,6 @@ class JobCommands:
             ),
             title=SafeText("Unconfirmed job"),
             yes=SafeText("retry as a new job"),
-            no=SafeText("cancel"),
             other=SafeText("dismiss: leave it, and stop asking"),
         )
         confirmed = await self._screen.ask_confirmation(dialog)
@@ -257,7 +256,6 @@ class JobCommands:
                 join_safe(" ", format_safe("Delete {what}?", what=what), *reasons),
                 title=SafeText("Delete"),
                 yes=SafeText("delete"),
-                no=SafeText("cancel"),
             )
             if not await self._screen.ask_confirmation(dialog):
                 return

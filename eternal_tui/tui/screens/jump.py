@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from textual import events
@@ -69,7 +68,7 @@ class JumpLabel(Static):
 
 
 class JumpScreen(Overlay[None]):
-    """Takes one key: focuses the control of that letter, or closes."""
+    """Takes one key: focuses the visible control of that letter, or closes."""
 
     AUTO_FOCUS = None
     CSS = """
@@ -79,15 +78,10 @@ class JumpScreen(Overlay[None]):
     """
     BINDINGS: ClassVar[list[str]] = []  # type: ignore[assignment]
 
-    def __init__(self, target_screen: Screen[Any], targets: Sequence[JumpTarget]) -> None:
+    def __init__(self, target_screen: Screen[Any]) -> None:
         super().__init__()
         self._target_screen = target_screen
-        self._targets = targets
-
-    @classmethod
-    def for_screen(cls, screen: Screen[Any]) -> JumpScreen:
-        """Return the screen for the controls now visible."""
-        return cls(screen, jump_targets(screen))
+        self._targets = jump_targets(target_screen)
 
     def compose(self) -> ComposeResult:
         for target in self._targets:

@@ -411,11 +411,6 @@ class MainScreen(HelpMixin, DiffScreen):
     def _notification_requested(self, event: JobList.Notice | RequestFormPane.NotificationRequested) -> None:
         self.notify_user(event.text, "information" if isinstance(event, JobList.Notice) else "warning")
 
-    @on(FooterLine.Clicked)
-    async def _footer_clicked(self, event: FooterLine.Clicked) -> None:
-        if event.textual_action:
-            await (self.focused or self).run_action(event.textual_action)
-
     # Actions of the registry
 
     def selected_jobs(self) -> list[Job]:
@@ -526,7 +521,7 @@ class MainScreen(HelpMixin, DiffScreen):
     def action_jump(self) -> None:
         from eternal_tui.tui.screens.jump import JumpScreen
 
-        self.app.push_screen(JumpScreen.for_screen(self))
+        self.app.push_screen(JumpScreen(self))
 
     def action_characters(self) -> None:
         self.characters.browse()

@@ -54,8 +54,7 @@ class NoteScreen(Dialog[dict[int, Annotations]]):
         self.note_input.focus()
 
     @on(Input.Submitted)
-    def _input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    def _input_submitted(self) -> None:
         if (self.note_input.value, self.tags_input.value) == self._initial_values:
             self.dismiss(None)
             return

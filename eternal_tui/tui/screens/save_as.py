@@ -108,14 +108,12 @@ class SaveAs(Dialog[SafeText]):
             self.dismiss(SafeText("None of these jobs has a verified file to save."))
 
     @on(Input.Changed)
-    def _input_changed(self, event: Input.Changed) -> None:
-        event.stop()
+    def _input_changed(self) -> None:
         if not self._is_saving:
             self.set_footer_text()
 
     @on(Input.Submitted)
     def _input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
         if not self._is_saving:
             self._is_saving = True
             self._save_copies(event.value.strip())

@@ -227,11 +227,6 @@ class Viewer(HelpMixin, DiffScreen):
             if panel.job.id in changed and (job := self._services.jobs.store.get(panel.job.id)) is not None:
                 panel.update_job(job)
 
-    @on(FooterLine.Clicked)
-    async def _footer_clicked(self, event: FooterLine.Clicked) -> None:
-        if event.textual_action:
-            await self.run_action(event.textual_action)
-
     def _make_panels(self) -> list[ViewerPanel]:
         captions = distinguishing_captions(self._jobs)
         results = self._services.jobs.results_dir

@@ -141,6 +141,9 @@ class Dialog(Overlay[Result | None], Generic[Result]):
         self.dismiss(None)
 
 
+CANCEL, NO_TEXT = SafeText("cancel"), SafeText("")
+
+
 class ConfirmDialog(Overlay[bool]):
     """Returns True only on `y`: Enter, Esc and n answer no, `d` is a third answer."""
 
@@ -156,7 +159,7 @@ class ConfirmDialog(Overlay[bool]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("confirm")]
 
     def __init__(
-        self, question: SafeText, *, title: SafeText, yes: SafeText, no: SafeText, other: SafeText | None = None
+        self, question: SafeText, *, title: SafeText, yes: SafeText, no: SafeText = CANCEL, other: SafeText = NO_TEXT
     ) -> None:
         """`yes`, `no` and `other` are the labels of the answers."""
         super().__init__()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
-from textual.geometry import Region
-from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -38,12 +35,6 @@ class FooterLine(Widget):
         & > .footer-line--title { color: $text-muted; background: transparent; }
     }
     """
-
-    @dataclass
-    class Clicked(Message):
-        """A hint was clicked."""
-
-        textual_action: str
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,12 +72,12 @@ class FooterLine(Widget):
             x = start + cell_len(hint.key) + 1 + cell_len(hint.title)
         return Strip(segments).adjust_cell_length(self.size.width, rest)
 
-    def on_click(self, event: events.Click) -> None:
-        """Run the action of the clicked hint."""
+    async def on_click(self, event: events.Click) -> None:
+        """Run the action of the clicked hint where the focus is."""
         for start, hint in self._hint_positions():
-            if Region(start, 0, cell_len(hint.key) + 1 + cell_len(hint.title), 1).contains(event.x, 0):
-                self.post_message(self.Clicked(hint.textual_action))
-                return
+            width = cell_len(hint.key) + 1 + cell_len(hint.title)
+            if start <= event.x < start + width and hint.textual_action:
+                await (self.screen.focused or self.screen).run_action(hint.textual_action)
 
 
 _FOOTER_ACTION_IDS: dict[Scope, tuple[str, ...]] = {
@@ -168,8 +159,8 @@ class HelpMixin:
     def action_help(self) -> None:
         """Show the keys of what has focus."""
         # The help screen brings the search dialog and its input, which no start needs.
-        from eternal_tui.tui.screens.help import HelpScreen
+        from eternal_tui.tui.screens.help import HelpScreen, help_sections
 
         assert isinstance(self, Screen)
         screen: Screen[Any] = self
-        screen.app.push_screen(HelpScreen.for_screen(screen))
+        screen.app.push_screen(HelpScreen(help_sections(screen)))
