@@ -14,7 +14,7 @@ from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.job_json import job_to_json
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.transitions import apply_poll, mark_waiting
-from eternal_tui.tui.detail.text import render_detail
+from eternal_tui.tui.detail import render_detail
 from tests.api.test_corpus import REQUEST_ID, body_of, read_corpus
 
 STATES = {"alive": "running", "succeeded": "succeeded", "failed": "failed"}

@@ -19,7 +19,7 @@ from eternal_tui.jobs.copies import copy_to, suggest_filename
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.model import FileState, JobState, from_record, to_record
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.detail.text import render_detail
+from eternal_tui.tui.detail import render_detail
 from eternal_tui.tui.graphics.base import NullGraphics
 from tests.cli.program import Program
 from tests.security.hostile import find_unsafe_lines, hostile_job, make_payloads

@@ -16,7 +16,7 @@ from eternal_tui.api.models import Character
 from eternal_tui.config import Settings
 from eternal_tui.core.sanitize import UntrustedText, format_safe, sanitize
 from eternal_tui.jobs.model import Job
-from eternal_tui.tui.detail.text import render_detail
+from eternal_tui.tui.detail import render_detail
 from eternal_tui.tui.notifications import Notifier, batch_end_message, end_message
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.screens.viewer import Viewer

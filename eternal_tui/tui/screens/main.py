@@ -20,8 +20,7 @@ from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.services import Services
 from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.context import TerminalContext
-from eternal_tui.tui.detail.pane import DetailPane
-from eternal_tui.tui.detail.text import with_pause_reason
+from eternal_tui.tui.detail import DetailPane, with_pause_reason
 from eternal_tui.tui.graphics.base import FaceSource
 from eternal_tui.tui.input.actions import Scope
 from eternal_tui.tui.input.keymap import bindings

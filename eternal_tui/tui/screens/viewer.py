@@ -19,7 +19,7 @@ from eternal_tui.jobs.formatting import character_label, file_label, request_lab
 from eternal_tui.jobs.model import FileState, Job
 from eternal_tui.services import Services
 from eternal_tui.tui.context import TerminalContext
-from eternal_tui.tui.detail.text import state_row
+from eternal_tui.tui.detail import state_row
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.picture.position_bar import PositionBar

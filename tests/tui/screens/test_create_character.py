@@ -11,7 +11,7 @@ from eternal_tui.api.models import character_request
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.filter import needs_attention
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.detail.text import detail_rows
+from eternal_tui.tui.detail import detail_rows
 from eternal_tui.tui.job_list.row import columns_for, job_line
 from eternal_tui.tui.notifications import end_message
 from eternal_tui.tui.screens.copy import copy_items

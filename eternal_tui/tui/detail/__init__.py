@@ -1,1 +1,0 @@
-"""The detail pane of one job."""
