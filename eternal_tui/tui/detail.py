@@ -247,8 +247,8 @@ def _wrap(text: SafeText, width: int) -> list[str]:
 
 EMPTY_MESSAGE = SafeText("Select a job to see its result.")
 
-EMPTY_TITLE = SafeText("Detail")
-"""The pane's title where it shows no job."""
+EMPTY_TITLE = SafeText("3 Detail")
+"""The pane's title where it shows no job, with the key that goes to it."""
 
 MIN_STACKED_ROWS = 24
 """Rows from which the image is above the text; in a lower pane it is left of it."""
@@ -298,53 +298,32 @@ class DetailPane(Container):
     }
     """
 
-    def __init__(
-        self,
-        results_dir: Path,
-        make_media_view: Callable[[], Widget],
-        show_file: Callable[[Path | None], None],
-        *,
-        shows_media: bool = True,
-        pane_number: int = 0,
-        id: str | None = None,  # noqa: A002 - Textual's own name
-    ) -> None:
-        """Build the pane; `pane_number` is the key that goes to it, shown in its title.
-
-        `show_file` shows a result, None for none, in the widget that `make_media_view` makes after the first frame.
-        """
+    def __init__(self, results_dir: Path, *, shows_media: bool = True) -> None:
         # Without a job there is no picture, and styling the pane twice would delay the first frame.
-        super().__init__(id=id, classes="-words")
-        self._make_media_view = make_media_view
-        self._media_view: Widget | None = None
-        self._show_file = show_file
-        self._shown_path: Path | None = None
-        self._shows_media = shows_media
+        super().__init__(id="detail", classes="-words")
+        self.border_title = Content(EMPTY_TITLE)
         self._results_dir = results_dir
-        self._title_prefix = f"{pane_number} " if pane_number else ""
+        self._shows_media = shows_media
+        self._media_view: Widget | None = None
+        self._shown_path: Path | None = None
         self._job: Job | None = None
         self._raw_responses: Mapping[str, Any] = {}
         self._text = Static(markup=False)
         self._scroll = DetailText(self._text)
         self._drawn_state: tuple[object, ...] | None = None
         self._shows_json = False
-        self._drawn_text: tuple[Content, int] | None = None
-        self._title = SafeText("")
 
-    async def mount_content(self) -> None:
-        """Put the picture and the words into the frame, behind the first frame of the screen: they are empty in it."""
-        self._media_view = self._make_media_view()
-        self._media_view.add_class("media")
+    async def mount_content(self, media_view: Widget, show_file: Callable[[Path | None], None]) -> None:
+        """Mount text and `media_view`, in which `show_file` shows a result: after the first frame, they are empty."""
+        self._media_view, self._show_file = media_view, show_file
+        media_view.add_class("media")
         self._fit_media_view()
-        await self.mount_all([self._media_view, self._scroll])
+        await self.mount_all([media_view, self._scroll])
 
     @property
     def job_id(self) -> int | None:
         """The job that is shown."""
         return self._job.id if self._job is not None else None
-
-    def on_mount(self) -> None:
-        """Name the pane."""
-        self._set_title(EMPTY_TITLE)
 
     def on_resize(self, event: events.Resize) -> None:
         """Lay the image out above the text or left of it."""
@@ -359,16 +338,14 @@ class DetailPane(Container):
 
     def set_job(self, job: Job | None, raw_responses: Mapping[str, Any] | None = None) -> None:
         """Show this snapshot; `raw_responses` are the service's own, None when they have not been read yet."""
-        if raw_responses is not None:
-            self._raw_responses = raw_responses
-        elif job is None or self._job is None or job.id != self._job.id:
-            self._raw_responses = {}
-        moved = job is None or self._job is None or job.id != self._job.id
+        moved = job is None or job.id != self.job_id
+        if moved or raw_responses is not None:
+            self._raw_responses = raw_responses or {}
         self._job = job
-        if self._scroll.is_mounted:
-            if moved:
-                self._scroll.scroll_home(animate=False)
-            self._redraw()
+        if moved:
+            self.border_title = Content(EMPTY_TITLE if job is None else format_safe("3 Job {id}", id=job.id))
+            self._scroll.scroll_home(animate=False)
+        self._redraw()
 
     def toggle_json(self) -> None:
         """Toggle the JSON sent and received."""
@@ -381,42 +358,17 @@ class DetailPane(Container):
 
     @on(DetailText.Resized)
     def _redraw(self) -> None:
-        if not self._scroll.is_attached:
-            return
-        width = max(20, self._scroll.scrollable_content_region.width)
-        state = (self._job, width, id(self._raw_responses), self._shows_json)
-        if state == self._drawn_state:
+        job, width = self._job, max(20, self._scroll.scrollable_content_region.width)
+        state = (job, width, id(self._raw_responses), self._shows_json)
+        if not self._scroll.is_attached or state == self._drawn_state:
             return
         self._drawn_state = state
-        job = self._job
-        if job is None:
-            self._set_title(EMPTY_TITLE)
-            self.add_class("-words")
-            self._set_text(Content.styled(EMPTY_MESSAGE, "$text-muted"))
-            self._set_media(None)
-            return
-        self._set_title(format_safe("Job {id}", id=job.id))
-        path = result_path(job, self._results_dir) if self._shows_media else None
+        path = result_path(job, self._results_dir) if job is not None and self._shows_media else None
         self.set_class(path is None, "-words")
-        self._set_media(path)
-        self._set_text(render_detail(job, self._raw_responses, width=width, with_json=self._shows_json))
-
-    def _set_title(self, title: SafeText) -> None:
-        # Setting even the same title repaints the whole pane.
-        if title != self._title:
-            self._title = title
-            self.border_title = Content(f"{self._title_prefix}{title}")
-
-    def _set_text(self, text: Content) -> None:
-        """Show this text; only another number of lines needs a new layout."""
-        before, width = self._drawn_text, self._scroll.scrollable_content_region.width
-        self._drawn_text = text, width
-        if before is None or before[1] != width or before[0].plain.count("\n") != text.plain.count("\n"):
-            self._text.update(text)
-        elif not before[0].is_same(text):
-            self._text.update(text, layout=False)
-
-    def _set_media(self, path: Path | None) -> None:
         if path != self._shown_path:
             self._shown_path = path
             self._show_file(path)
+        if job is None:
+            self._text.update(Content.styled(EMPTY_MESSAGE, "$text-muted"))
+        else:
+            self._text.update(render_detail(job, self._raw_responses, width=width, with_json=self._shows_json))

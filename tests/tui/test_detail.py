@@ -95,14 +95,14 @@ class DetailApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """Show nothing else."""
-        yield DetailPane(Path("results"), Static, lambda _: None, shows_media=False)
+        yield DetailPane(Path("results"), shows_media=False)
 
 
 async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
     """Seen to fail with the bar's column counted as room: a long reason put a word of its own at the left edge."""
     async with DetailApp().run_test(size=(80, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
-        await pane.mount_content()
+        await pane.mount_content(Static(), lambda _: None)
         for letters in range(1, 12):
             pane.set_job(a_job(error=UntrustedText(f"{'m' * letters} " * 60)))
             await pilot.pause()
@@ -114,7 +114,7 @@ async def test_text_is_wrapped_again_when_its_room_changes() -> None:
     """Without another snapshot. Seen to fail with a zoomed pane, whose JSON was broken a second time by the screen."""
     async with DetailApp().run_test(size=(120, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
-        await pane.mount_content()
+        await pane.mount_content(Static(), lambda _: None)
         pane.set_job(a_job(error=UntrustedText("word " * 60)))
         await pilot.pause()
         for columns in (60, 30, 100):

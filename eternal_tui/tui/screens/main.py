@@ -126,14 +126,7 @@ class MainScreen(HelpMixin, DiffScreen):
             make_gallery=self._make_gallery,
             id="jobs",
         )
-        self.detail_pane = DetailPane(
-            engine.results_dir,
-            lambda: self.media_view,
-            lambda path: self.media_view.set_file(path),  # noqa: PLW0108 - it is made after the first frame
-            shows_media=any(terminal.graphics.cell_size),
-            pane_number=3,
-            id="detail",
-        )
+        self.detail_pane = DetailPane(engine.results_dir, shows_media=any(terminal.graphics.cell_size))
         self.footer = FooterLine()
         self.tour_action_ids: list[str] = []
         self.notifier = Notifier(
@@ -218,7 +211,7 @@ class MainScreen(HelpMixin, DiffScreen):
 
         watch_toast_height(self, self._reserve_toast_rows)
         try:
-            await self.detail_pane.mount_content()
+            await self.detail_pane.mount_content(self.media_view, self.media_view.set_file)
             self._show_current_job()
             await self.services.jobs.start()
             self._set_jobs()
