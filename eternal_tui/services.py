@@ -25,7 +25,6 @@ from eternal_tui.api.models import (
     SubmitResponse,
 )
 from eternal_tui.characters.catalog import CharacterCatalog
-from eternal_tui.config import Settings
 from eternal_tui.config.credentials import (
     ApiKeyError,
     FoundKey,
@@ -34,6 +33,7 @@ from eternal_tui.config.credentials import (
     kill_key_commands,
     overriding_key_source,
 )
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.clock import Clock
 from eternal_tui.core.files import is_accessible_to_others, restrict_to_owner
 from eternal_tui.core.logging import open_log

@@ -19,7 +19,7 @@ from pathlib import Path
 from PIL import Image
 from textual.pilot import Pilot
 
-from eternal_tui.config import load_settings
+from eternal_tui.config.loader import load_settings
 from eternal_tui.sandbox.launch import launch_demo
 from eternal_tui.services import Services
 from eternal_tui.tui.app import EternalApp

@@ -23,8 +23,9 @@ from eternal_tui.api.models import (
     normalize_character_id,
     validate,
 )
-from eternal_tui.config.base_url import OFFICIAL_HOST, validate_base_url
 from eternal_tui.config.credentials import keys_from_environ
+from eternal_tui.config.settings import OFFICIAL_HOST
+from eternal_tui.config.validation import validate_base_url
 from eternal_tui.core.network import Network
 from eternal_tui.core.secret import Secret
 from eternal_tui.estimation.durations import DurationEstimator, JobKind

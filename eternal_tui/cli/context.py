@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError
 from eternal_tui.cli.output import Output
-from eternal_tui.config import Settings, load_settings
+from eternal_tui.config.loader import load_settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.files import create_private
 from eternal_tui.core.sanitize import format_safe
 from eternal_tui.history.errors import HistoryError

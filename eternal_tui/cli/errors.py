@@ -94,8 +94,8 @@ def _describe(error: Exception, context: Context) -> tuple[int, SafeText] | None
         return ExitCode.FAILED, format_safe("Cannot write the output: {why}.", why=error)
     # Imported only after an error.
     from eternal_tui.api.models import InvalidRequest
-    from eternal_tui.config import SettingsError
     from eternal_tui.config.credentials import ApiKeyError
+    from eternal_tui.config.settings import SettingsError
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
     from eternal_tui.media.errors import LinkRejected, ResultError

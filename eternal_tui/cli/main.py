@@ -121,8 +121,9 @@ def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 def _report_internal_error(
     error: Exception, output: Output, environ: Mapping[str, str], parsed: argparse.Namespace | None
 ) -> SafeText:
-    from eternal_tui.config import SettingsError, default_data_dir
     from eternal_tui.config.credentials import keys_from_environ, seen_keys
+    from eternal_tui.config.loader import default_data_dir
+    from eternal_tui.config.settings import SettingsError
     from eternal_tui.core.logging import write_crash_report
 
     try:

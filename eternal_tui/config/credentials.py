@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-
-# As hmac has it, without the hash functions of OpenSSL, which no start needs.
 from collections.abc import Callable, Mapping
-from enum import StrEnum
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from eternal_tui.core.files import make_private_dir
+from eternal_tui.core.files import make_private_dir, write_atomic
 from eternal_tui.core.secret import Secret
 
 if TYPE_CHECKING:
@@ -22,7 +20,7 @@ if TYPE_CHECKING:
 
     from keyring.backend import KeyringBackend
 
-    from eternal_tui.config import Settings
+    from eternal_tui.config.settings import Settings
 
 KEY_ENV_VARS = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 """Names used by the service's SDK and by its documentation, in the order they are read."""
@@ -55,19 +53,16 @@ class KeyringTimeout(ApiKeyError):
     """The system's keyring is there and does not answer, as with a D-Bus that hangs."""
 
 
+class KeyringFailure(ApiKeyError):
+    """The system's keyring is locked, broken or missing."""
+
+
 _seen_keys: list[Secret] = []
 
 
 def seen_keys() -> list[Secret]:
     """Return every key this process has read, wherever it came from, newest last: what no report may show."""
     return list(_seen_keys)
-
-
-class KeyStore(StrEnum):
-    """Where `login` may keep a key."""
-
-    KEYRING = "keyring"
-    FILE = "file"
 
 
 class FoundKey(msgspec.Struct, frozen=True):
@@ -151,20 +146,23 @@ def key_file(settings: Settings) -> Path:
     return settings.config_path.parent / "key"
 
 
-def available_stores() -> list[KeyStore]:
-    """Return the stores available on this machine, best first."""
+def has_keyring() -> bool:
+    """Whether this machine has a keyring that keeps keys, though it may not answer."""
     try:
-        return [KeyStore.KEYRING, KeyStore.FILE] if _usable_keyring() is not None else [KeyStore.FILE]
+        return _usable_keyring() is not None
     except KeyringTimeout:
-        return [KeyStore.KEYRING, KeyStore.FILE]
+        return True
 
 
-def store_key(secret: Secret, store: KeyStore, settings: Settings) -> str:
-    """Store the key for this service and return the place, for display; raise ApiKeyError."""
-    parse_key(secret.reveal(), "your input")
-    if store is KeyStore.FILE:
+def store_key(secret: Secret, settings: Settings, *, in_file: bool) -> str:
+    """Store the key for this service, in the keyring or in a file; return the place, or raise ApiKeyError."""
+    if in_file:
         path = key_file(settings)
-        _write_key_file(path, secret)
+        try:
+            make_private_dir(path.parent)
+            write_atomic(path, secret.reveal().encode("ascii") + b"\n")
+        except OSError as error:
+            raise ApiKeyError(f"The key file {path} cannot be written: {error.strerror}.") from None
         return str(path)
     backend = _usable_keyring()
     if backend is None:
@@ -216,15 +214,8 @@ def environ_without_keys(environ: Mapping[str, str]) -> dict[str, str]:
 def _key_from_command(command: str, environ: Mapping[str, str]) -> Secret:
     import shlex
 
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = []
-    if not words:
-        raise ApiKeyError("api_key_command has an unclosed quote. Fix it in the config file.")
-    return parse_key(
-        _run_for_first_line(words, environ_without_keys(environ)), "the first line that api_key_command printed"
-    )
+    line = _run_for_first_line(shlex.split(command), environ_without_keys(environ))
+    return parse_key(line, "the first line that api_key_command printed")
 
 
 _running_commands: set[Popen[bytes]] = set()
@@ -246,21 +237,20 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
         )
     except (OSError, ValueError):
         raise ApiKeyError(f"api_key_command could not start: is {words[0]!a} installed?") from None
-    output, status = None, None
+    output, status = b"", None
     _running_commands.add(process)
     with process:
         try:
             end = time.monotonic() + COMMAND_TIMEOUT_SECONDS
             output = _read_first_line(process, end)
-            if output is not None:
-                status = process.wait(LINE_GRACE_SECONDS if b"\n" in output else max(0.1, end - time.monotonic()))
+            status = process.wait(LINE_GRACE_SECONDS if b"\n" in output else max(0.1, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             # A command that runs on after its first line, such as one that started an agent, has given its answer.
-            status = 0 if output and b"\n" in output else None
+            status = 0 if b"\n" in output else None
         finally:
             process.kill()
             _running_commands.discard(process)
-    if output is None or status is None:
+    if status is None:
         raise ApiKeyError(
             f"api_key_command printed no key within {COMMAND_TIMEOUT_SECONDS:g} s. Run it manually to see why."
         )
@@ -269,12 +259,13 @@ def _run_for_first_line(words: list[str], environ: dict[str, str]) -> str:
     return output.partition(b"\n")[0].decode("ascii", "replace")
 
 
-def _read_first_line(process: Popen[bytes], end: float) -> bytes | None:
-    """Return what a command prints up to its first line's end, or until it closes its output or ends; None at `end`.
+def _read_first_line(process: Popen[bytes], end: float) -> bytes:
+    """Return what a command prints up to its first line's end, or until it closes its output or ends; raise at `end`.
 
     Its exit is checked too: a child that keeps the pipe open must not block.
     """
     import select
+    import subprocess
     import time
 
     assert process.stdout is not None
@@ -290,7 +281,7 @@ def _read_first_line(process: Popen[bytes], end: float) -> bytes | None:
                 return output + b"\n"
         elif has_ended and output:
             return output
-    return None
+    raise subprocess.TimeoutExpired(process.args, COMMAND_TIMEOUT_SECONDS)
 
 
 def _usable_keyring() -> KeyringBackend | None:
@@ -308,25 +299,16 @@ def _usable_keyring() -> KeyringBackend | None:
         useless = isinstance(backend, fail.Keyring | null.Keyring) or backend.priority < 1
         return None if useless else backend
 
-    try:
+    with suppress(KeyringFailure):
         return _with_timeout(best)
-    except KeyringTimeout:
-        raise
-    except ApiKeyError:
-        return None
+    return None
 
 
 def _key_from_keyring(settings: Settings) -> Secret | None:
-    backend = _usable_keyring()
-    if backend is None:
-        return None
-    try:
-        text = _with_timeout(lambda: backend.get_password(KEYRING_SERVICE, settings.host))
-    except KeyringTimeout:
-        raise
-    except ApiKeyError:
-        # A locked or broken keyring must not hide a key file.
-        return None
+    backend, text = _usable_keyring(), None
+    # A locked or broken keyring must not hide a key file.
+    with suppress(KeyringFailure):
+        text = backend and _with_timeout(lambda: backend.get_password(KEYRING_SERVICE, settings.host))
     return parse_key(text, "the system keyring") if text else None
 
 
@@ -354,7 +336,7 @@ def _with_timeout(operation: Callable[[], _T]) -> _T:
             f"The system keyring did not answer within {KEYRING_TIMEOUT_SECONDS:g} seconds. Unlock it, set "
             f"{KEY_ENV_VARS[0]}, or store the key in a file: eternal-tui login --file."
         )
-    raise ApiKeyError(f"The system keyring failed ({failures[0]}). Unlock it, or store the key in a file.")
+    raise KeyringFailure(f"The system keyring failed ({failures[0]}). Unlock it, or store the key in a file.")
 
 
 def _key_from_file(path: Path) -> Secret | None:
@@ -374,23 +356,3 @@ def _key_from_file(path: Path) -> Secret | None:
     finally:
         os.close(handle)
     return parse_key(text, f"the key file {path}")
-
-
-def _write_key_file(path: Path, secret: Secret) -> None:
-    import secrets
-
-    part = path.with_name(f".key-{secrets.token_hex(8)}")
-    try:
-        make_private_dir(path.parent)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                os.fchmod(handle, 0o600)
-                file.write(secret.reveal().encode("ascii") + b"\n")
-                file.flush()
-                os.fsync(handle)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise ApiKeyError(f"The key file {path} cannot be written: {error.strerror}.") from None

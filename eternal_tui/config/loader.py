@@ -36,17 +36,14 @@ def default_data_dir(environ: Mapping[str, str]) -> Path:
     return _xdg_dir(environ, "XDG_DATA_HOME", ".local/share", "user_data_path")
 
 
-def _xdg_dir(
-    environ: Mapping[str, str], variable: str, home_subdir: str, platformdirs_name: str, *, platform: str = sys.platform
-) -> Path:
-    if platform.startswith("linux"):
-        # What platformdirs does on Linux, without the 20 ms of its import at every start.
-        told = environ.get(variable, "").strip()
-        base = Path(told) if told.startswith("/") else home_dir(environ) / home_subdir
-        return base / APP_NAME
-    import platformdirs
+def _xdg_dir(environ: Mapping[str, str], variable: str, home_subdir: str, platformdirs_name: str) -> Path:
+    if not sys.platform.startswith("linux"):
+        import platformdirs
 
-    return Path(getattr(platformdirs, platformdirs_name)(APP_NAME, appauthor=False))
+        return Path(getattr(platformdirs, platformdirs_name)(APP_NAME, appauthor=False))
+    # What platformdirs does on Linux, without the 20 ms of its import at every start.
+    given = environ.get(variable, "").strip()
+    return (Path(given) if given.startswith("/") else home_dir(environ) / home_subdir) / APP_NAME
 
 
 def home_dir(environ: Mapping[str, str]) -> Path:
@@ -54,16 +51,13 @@ def home_dir(environ: Mapping[str, str]) -> Path:
 
     One that is relative would be another folder, and another history, in each where the program is started.
     """
-    told = environ.get("HOME", "")
-    if told.startswith("/") or (told and sys.platform == "win32"):
-        return Path(told)
-    try:
-        if sys.platform == "win32":
-            return Path.home()
-        import pwd
+    if (given := environ.get("HOME", "")).startswith("/"):
+        return Path(given)
+    import pwd
 
+    try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except (KeyError, RuntimeError):
+    except KeyError:
         raise SettingsError(
             "There is no home folder: HOME is not set, and this user has no account here. "
             f"Set HOME, or name a folder by --data-dir or {ENV_PREFIX}DATA_DIR."
@@ -142,8 +136,8 @@ Layer = dict[str, tuple[Any, str]]
 
 
 def _resolve_config_path(option: object, environ: Mapping[str, str]) -> tuple[Path, bool]:
-    if told := str(option) if option is not None else environ.get(f"{ENV_PREFIX}CONFIG", "").strip():
-        return _resolver(environ)(told), True
+    if given := str(option) if option is not None else environ.get(f"{ENV_PREFIX}CONFIG", "").strip():
+        return _resolver(environ)(given), True
     return default_config_path(environ), False
 
 
@@ -165,39 +159,28 @@ def _from_file(path: Path, errors: list[str], *, must_exist: bool, environ: Mapp
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError(f"{path}: this is not valid TOML: {error}") from None
-    layer: Layer = {}
-    for name, value in table.items():
-        where = f"{path}{_line_suffix(text, name)}: {name}"
-        with _collecting(errors):
-            if name not in SETTING_NAMES:
-                raise SettingsError(f"{where}: unknown setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
-            if name in _TABLES:
-                checked: Any = _parse_table(name, value, text, path, errors)
-            elif name == "keys":
-                checked = validation.parse_keys(value, where)
-            elif name == "views":
-                checked = validation.parse_views(value, where)
-            else:
-                checked = validation.parse_value(name, value, where, resolve=_resolver(environ, path.parent))
-            layer[name] = (checked, str(path))
-    return layer
+    resolve = _resolver(environ, path.parent)
 
+    def check(struct: type[msgspec.Struct], table: dict[str, Any], title: str = "") -> dict[str, Any]:
+        checked: dict[str, Any] = {}
+        names = [each for each in struct.__struct_fields__ if each not in _INTERNAL_FIELDS]
+        for name, value in table.items():
+            where = f"{path}{_line_suffix(text, name, title)}: {title and f'{title}.'}{name}"
+            with _collecting(errors):
+                if name not in names:
+                    raise SettingsError(f"{where}: unknown setting. {validation.suggestion_sentence(name, names)}")
+                if name in _TABLES:
+                    if not isinstance(value, dict):
+                        found = validation.describe_value(value)
+                        raise SettingsError(f"{where} is {found}, but it is a table: [{name}].")
+                    checked[name] = check(_TABLES[name], value, name)
+                elif name in _TABLE_NAMES:
+                    checked[name] = validation.parse_text_table(name, value, where)
+                else:
+                    checked[name] = validation.validate(struct, name, value, where, resolve=resolve)
+        return checked
 
-def _parse_table(table_name: str, table: object, text: str, path: Path, errors: list[str]) -> dict[str, Any]:
-    struct = _TABLES[table_name]
-    where = f"{path}{_line_suffix(text, table_name)}: {table_name}"
-    if not isinstance(table, dict):
-        raise SettingsError(f"{where} is {validation.describe_value(table)}, but it is a table: [{table_name}].")
-    checked = {}
-    for name, value in table.items():
-        where = f"{path}{_line_suffix(text, name, table_name)}: {table_name}.{name}"
-        with _collecting(errors):
-            if name not in struct.__struct_fields__:
-                raise SettingsError(
-                    f"{where}: unknown setting. {validation.suggestion_sentence(name, struct.__struct_fields__)}"
-                )
-            checked[name] = validation.parse_table_value(struct, name, value, where)
-    return checked
+    return {name: (value, str(path)) for name, value in check(Settings, table).items()}
 
 
 def _read_config(path: Path, *, must_exist: bool) -> str:
@@ -237,21 +220,25 @@ def _line_suffix(text: str, name: str, table: str = "") -> str:
 
 
 def _from_environment(environ: Mapping[str, str], errors: list[str]) -> Layer:
-    variables = {f"{ENV_PREFIX}{name.upper()}": name for name in SETTING_NAMES if name not in _TABLE_NAMES}
-    nested = {f"{ENV_PREFIX}NOTIFY_{name.upper()}": name for name in NotifySettings.__struct_fields__}
+    variables: dict[str, tuple[type[msgspec.Struct], str]] = {
+        **{f"{ENV_PREFIX}{name.upper()}": (Settings, name) for name in SETTING_NAMES if name not in _TABLE_NAMES},
+        **{f"{ENV_PREFIX}NOTIFY_{name.upper()}": (NotifySettings, name) for name in NotifySettings.__struct_fields__},
+    }
     layer: Layer = {}
     notify: dict[str, Any] = {}
     for variable, text in environ.items():
         if not variable.startswith(ENV_PREFIX) or variable == f"{ENV_PREFIX}CONFIG" or not text.strip():
             continue
         with _collecting(errors):
-            if name := variables.get(variable):
-                checked = validation.parse_text_value(name, text, variable, resolve=_resolver(environ))
-                layer[name] = (checked, variable)
-            elif name := nested.get(variable):
-                notify[name] = validation.parse_table_value(NotifySettings, name, text, variable, as_text=True)
-                layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
-            elif near := validation.suggest(variable, [*variables, *nested, f"{ENV_PREFIX}CONFIG"]):
+            if variable in variables:
+                struct, name = variables[variable]
+                value = validation.validate(struct, name, text, variable, resolve=_resolver(environ), strict=False)
+                if struct is Settings:
+                    layer[name] = (value, variable)
+                else:
+                    notify[name] = value
+                    layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
+            elif near := validation.suggest(variable, [*variables, f"{ENV_PREFIX}CONFIG"]):
                 # A misspelt daily_cap would silently be no cap. Names unlike any setting may belong to other programs.
                 raise SettingsError(f"{variable}: unknown setting. Did you mean {near}?")
     return layer
@@ -263,6 +250,7 @@ def _from_options(given: Mapping[str, Any], environ: Mapping[str, str]) -> Layer
         flag = "--" + name.replace("_", "-")
         if name not in SETTING_NAMES or name in _TABLE_NAMES:
             raise SettingsError(f"{flag}: unknown setting. {validation.suggestion_sentence(name, SETTING_NAMES)}")
-        read = validation.parse_text_value if isinstance(value, str) else validation.parse_value
-        layer[name] = (read(name, value, flag, resolve=_resolver(environ)), flag)
+        strict = not isinstance(value, str)
+        found = validation.validate(Settings, name, value, flag, resolve=_resolver(environ), strict=strict)
+        layer[name] = (found, flag)
     return layer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,12 @@ from eternal_tui.config import validation
 from eternal_tui.config.loader import SETTING_NAMES
 from eternal_tui.config.settings import HookSettings, NotifySettings, Settings
 
-_INTERNAL_FIELDS = ("config_path", "sources")
-
 
 def config_schema() -> dict[str, Any]:
     """Return the JSON schema of config.toml."""
     schema = msgspec.json.schema(Settings, schema_hook=lambda kind: {"type": "string"} if kind is Path else {})
     properties = schema["$defs"]["Settings"]["properties"]
-    for name in _INTERNAL_FIELDS:
+    for name in set(properties) - set(SETTING_NAMES):
         del properties[name]
     return schema
 
@@ -37,7 +36,7 @@ def render_config(settings: Settings) -> str:
         for name in struct.__struct_fields__:
             lines += _setting_lines(struct, name, getattr(getattr(settings, title), name), "")
     for title, table in (("keys", settings.keys), ("views", settings.views)):
-        lines += [f"[{title}]", *_comment_lines(Settings, title)]
+        lines += [f"[{title}]", _comment(Settings, title)]
         lines += [f"{_toml_string(name)} = {_toml_string(value)}" for name, value in sorted(table.items())]
     return "\n".join(lines) + "\n"
 
@@ -49,20 +48,16 @@ def config_template() -> str:
 
 
 def _setting_lines(struct: type[msgspec.Struct], name: str, value: object, source: str) -> list[str]:
-    origin = [f"# From {source}."] if source and source != "default" else []
+    origin = "".join(each if each.isprintable() else "?" for each in f"# From {source}.")
     # An empty path means the default of the platform.
     line = f"# {name} =" if value is None or value == Path() else f"{name} = {_toml_value(value)}"
-    return [*_comment_lines(struct, name), *[_replace_unprintable(text) for text in origin], line, ""]
+    return [_comment(struct, name), *([origin] if source not in ("", "default") else []), line, ""]
 
 
-def _comment_lines(struct: type[msgspec.Struct], name: str) -> list[str]:
+def _comment(struct: type[msgspec.Struct], name: str) -> str:
     described = msgspec.inspect.type_info(validation.field_types(struct)[name])
     extra = getattr(described, "extra_json_schema", None) or {}
-    return [f"# {extra.get('description', name)}"]
-
-
-def _replace_unprintable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
+    return f"# {extra.get('description', name)}"
 
 
 def _toml_value(value: object) -> str:
@@ -74,14 +69,6 @@ def _toml_value(value: object) -> str:
 
 
 def _toml_string(text: str) -> str:
-    return '"' + "".join(_escape_character(character) for character in text) + '"'
-
-
-def _escape_character(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
     # A path may hold bytes that are no text; TOML cannot.
-    code = ord(character) if not 0xD800 <= ord(character) <= 0xDFFF else 0xFFFD
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    text = re.sub("[\ud800-\udfff]", "\ufffd", re.sub(r'(["\\])', r"\\\1", text))
+    return '"' + "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in text) + '"'

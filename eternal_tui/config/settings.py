@@ -9,8 +9,11 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from eternal_tui.config.base_url import OFFICIAL_HOST
 from eternal_tui.core.network import is_loopback
+
+OFFICIAL_HOST = "open.eternalai.org"
+API_KEY_URL = "https://eternalai.org/api"
+"""Where EternalAI's site gives out keys."""
 
 GraphicsMode = Literal[
     "auto",

@@ -12,9 +12,9 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from eternal_tui.config.base_url import validate_base_url
-from eternal_tui.config.settings import Settings, SettingsError
+from eternal_tui.config.settings import SettingsError
 from eternal_tui.core.formatting import HOOK_FIELDS, OUTPUT_FIELDS, parse_template
+from eternal_tui.core.network import is_in_network, is_loopback
 from eternal_tui.core.sanitize import sanitize
 
 TEMPLATE_FIELDS = ("date", "time", "character", "type", "id")
@@ -33,55 +33,35 @@ def field_types(struct: type[msgspec.Struct]) -> dict[str, Any]:
     return get_type_hints(struct, include_extras=True)
 
 
-def parse_value(name: str, given: object, where: str, *, resolve: Resolve) -> Any:
-    """Return a value from TOML or code as its field wants it; raise SettingsError."""
-    return _validate(Settings, name, given, where, resolve=resolve, strict=True)
+_TEXT_TABLES = {
+    "keys": ('with lines like "id" = "key"', "the name of a key, such as ctrl+r"),
+    "views": ('lines of "name" = "filter"', "a filter, such as state:failed"),
+}
 
 
-def parse_text_value(name: str, given: str, where: str, *, resolve: Resolve) -> Any:
-    """Return a value given as text, by a variable or a flag, as its field wants it; raise SettingsError."""
-    return _validate(Settings, name, given.strip(), where, resolve=resolve, strict=False)
-
-
-def parse_table_value(
-    struct: type[msgspec.Struct], name: str, given: object, where: str, *, as_text: bool = False
-) -> Any:
-    """Return one value of a table such as [notify]; raise SettingsError."""
-    return _validate(struct, name, given, where, resolve=Path, strict=not as_text)
-
-
-def parse_keys(given: object, where: str) -> dict[str, str]:
-    """Return the table of keys by action id; raise SettingsError."""
+def parse_text_table(table: str, given: object, where: str) -> dict[str, str]:
+    """Return the table of keys by action id, or that of filters by name; raise SettingsError."""
+    lines, entry = _TEXT_TABLES[table]
     if not isinstance(given, dict):
-        raise SettingsError(
-            f'{where} is {describe_value(given)}, but it is a table: [keys], with lines like "id" = "key".'
-        )
-    for action, key in given.items():
-        if isinstance(key, dict):
-            raise SettingsError(f'{where}.{action}: put an id with a dot in quotes, as in "{action}.…" = "key".')
-        if not isinstance(key, str) or not key.strip():
-            raise SettingsError(
-                f"{where}.{action} is {describe_value(key)}, but it is the name of a key, such as ctrl+r."
-            )
-    return dict(given)
-
-
-def parse_views(given: object, where: str) -> dict[str, str]:
-    """Return the table of filters by name; raise SettingsError."""
-    if not isinstance(given, dict):
-        raise SettingsError(
-            f'{where} is {describe_value(given)}, but it is a table: [views], lines of "name" = "filter".'
-        )
+        raise SettingsError(f"{where} is {describe_value(given)}, but it is a table: [{table}], {lines}.")
     for name, text in given.items():
+        if isinstance(text, dict) and table == "keys":
+            raise SettingsError(f'{where}.{name}: put an id with a dot in quotes, as in "{name}.…" = "key".')
         if not isinstance(text, str) or not text.strip():
-            raise SettingsError(f"{where}.{name} is {describe_value(text)}, but it is a filter, such as state:failed.")
+            raise SettingsError(f"{where}.{name} is {describe_value(text)}, but it is {entry}.")
     return dict(given)
 
 
-def _validate(
-    struct: type[msgspec.Struct], name: str, given: object, where: str, *, resolve: Resolve, strict: bool
+def validate(
+    struct: type[msgspec.Struct], name: str, given: object, where: str, *, resolve: Resolve = Path, strict: bool = True
 ) -> Any:
+    """Return a value as its field wants it; raise SettingsError.
+
+    Unless `strict`, it is the text of a variable or a flag.
+    """
     kind = field_types(struct)[name]
+    if not strict:
+        given = _read_word(name, str(given).strip(), kind)
     if name == "data_dir":
         if not isinstance(given, str | Path) or not str(given).strip() or "\0" in str(given):
             raise SettingsError(f"{where} is {describe_value(given)}, but it is the path of a folder.")
@@ -89,25 +69,21 @@ def _validate(
     if name == "auto_save_to" and isinstance(given, str) and given.strip():
         # A path from a configuration file starts at that file.
         given = f"{resolve(given)}{'/' if given.endswith('/') else ''}"
-    if not strict and isinstance(given, str) and given.lower() in ("none", "no", "off", "yes", "on"):
-        given = _parse_yes_no_none(name, given.lower(), kind)
     try:
-        read = msgspec.convert(given, kind, strict=strict)
-        return _check_extra_rules(name, read)
+        return _check_extra_rules(name, msgspec.convert(given, kind, strict=strict))
     except msgspec.ValidationError:
-        problem = f"It may be {describe_allowed(kind)}."
+        problem = f"It may be {_describe_type(msgspec.inspect.type_info(kind))}."
     except ValueError as error:
         problem = str(error)
     raise SettingsError(f"{where} is {describe_value(given)}. {problem}")
 
 
-def _parse_yes_no_none(name: str, text: str, kind: Any) -> object:
-    described = msgspec.inspect.type_info(kind)
-    if isinstance(described, msgspec.inspect.Metadata):
-        described = described.type
-    if isinstance(described, msgspec.inspect.BoolType):
-        return text in ("yes", "on")
-    return None if text in ("none", "no", "off") and name in ("daily_cap", "confirm_above") else text
+def _read_word(name: str, text: str, kind: Any) -> str | bool | None:
+    """Return the value of a word such as "on" for a switch or "none" for a limit; other texts as they are."""
+    word = text.lower()
+    if kind.__origin__ is bool and word in ("yes", "on", "no", "off"):
+        return word in ("yes", "on")
+    return None if name in ("daily_cap", "confirm_above") and word in ("none", "no", "off") else text
 
 
 def _check_extra_rules(name: str, value: Any) -> Any:
@@ -171,48 +147,29 @@ def describe_value(given: object) -> str:
         given = re.sub(r"//.*@", "//…@", given[:_MAX_INPUT_CHARS], flags=re.DOTALL)
         given = re.sub(r"(//[^?#]*[?#]).+", r"\1…", given, flags=re.DOTALL)
         return f'"{sanitize(given, limit=_MAX_SHOWN_CHARS)}"'
-    if isinstance(given, bool):
-        return "true" if given else "false"
     if isinstance(given, dict | list):
         return "a table" if isinstance(given, dict) else "a list"
-    return sanitize(str(given), limit=_MAX_SHOWN_CHARS)
-
-
-def describe_allowed(kind: Any) -> str:
-    """Describe the values that a field of this type accepts."""
-    described = msgspec.inspect.type_info(kind)
-    if isinstance(described, msgspec.inspect.Metadata):
-        described = described.type
-    return _describe_type(described)
+    return sanitize(str(given).lower() if isinstance(given, bool) else str(given), limit=_MAX_SHOWN_CHARS)
 
 
 def _describe_type(described: Any) -> str:
+    """Describe the values that a field of this type accepts."""
     inspect = msgspec.inspect
+    if isinstance(described, inspect.Metadata):
+        return _describe_type(described.type)
     if isinstance(described, inspect.UnionType):
         return " or ".join(_describe_type(part) for part in described.types)
     if isinstance(described, inspect.LiteralType):
         return "one of " + ", ".join(str(choice) for choice in described.values)
     if isinstance(described, inspect.IntType | inspect.FloatType):
-        return ("a whole number" if isinstance(described, inspect.IntType) else "a number") + _describe_bounds(
-            described
-        )
+        number = "a whole number" if isinstance(described, inspect.IntType) else "a number"
+        low = f"from {described.ge:g}" if described.ge is not None else f"above {described.gt:g}"
+        return f"{number} {low} to {described.le:.12g}"
     if isinstance(described, inspect.StrType):
         longest = described.max_length
         return "text" if longest is None else f"text of at most {longest} characters"
     names = {inspect.BoolType: "true or false", inspect.NoneType: "left out", inspect.ListType: "a list of texts"}
     return names.get(type(described), "something else")
-
-
-def _describe_bounds(number: Any) -> str:
-    low, above, high = number.ge, number.gt, number.le
-    start = f" from {low:g}" if low is not None else f" above {above:g}" if above is not None else ""
-    if low == 0 and high is None:
-        return ", 0 or more"
-    return (
-        f"{start} to {high:.12g}"
-        if high is not None and low is not None
-        else (f"{start}, at most {high:.12g}" if high is not None else start)
-    )
 
 
 def suggestion_sentence(name: str, names: Iterable[str]) -> str:
@@ -230,3 +187,53 @@ def suggest(name: str, names: Sequence[str]) -> str | None:
 
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.88)
     return close[0] if close else None
+
+
+_HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
+_PATH_PATTERN = r"(/[A-Za-z0-9._~-]+)*"
+_URL_PATTERN = r"(?s)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)"
+
+
+def validate_base_url(text: str) -> str:
+    """Return the base URL in its plain form, without a trailing slash; raise ValueError with a sentence.
+
+    Only https, or http to this machine; a host and perhaps a port and a path prefix, and nothing else.
+    """
+    match = re.fullmatch(_URL_PATTERN, text.strip())
+    if match is None:
+        raise ValueError("A base URL looks like https://open.eternalai.org.")
+    scheme, authority, rest = match["scheme"].lower(), match["authority"], match["rest"]
+    if "@" in authority:
+        raise ValueError("A base URL contains no user name or password.")
+    if rest:
+        raise ValueError("A base URL has no ? and no # part.")
+    host, port = _split_authority(authority)
+    if scheme == "http" and not is_loopback(host):
+        raise ValueError("Plain http is for this machine only (localhost); use https, so that the key stays secret.")
+    if scheme not in ("http", "https"):
+        raise ValueError("A base URL starts with https://.")
+    path = match["path"].rstrip("/")
+    if not re.fullmatch(_PATH_PATTERN, path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("The path of a base URL is made of letters, digits, - . _ ~ and single slashes.")
+    return f"{scheme}://{host.lower()}{port}{path}"
+
+
+def _split_authority(authority: str) -> tuple[str, str]:
+    host, tail = re.findall(r"(?s)\A(\[[^\]]*\]?|[^:]*)(.*)", authority)[0]
+    if host.startswith("["):
+        # A zone such as %eth0 has no place in an address that others are to use.
+        if not re.fullmatch(r"\[[^%]*\]", host) or not is_in_network(host[1:-1], "::/0"):
+            raise ValueError("The host between [ and ] is no IPv6 address.")
+    elif len(host) > 253 or not re.fullmatch(_HOST_PATTERN, host) or _is_ambiguous_address(host):
+        raise ValueError("The host of a base URL is a name such as open.eternalai.org.")
+    if not tail:
+        return host, ""
+    if not re.fullmatch(":[0-9]{1,5}", tail) or not 1 <= int(tail[1:]) <= 65535:
+        raise ValueError("The port of a base URL is a number from 1 to 65535.")
+    return host, f":{int(tail[1:])}"
+
+
+def _is_ambiguous_address(host: str) -> bool:
+    # 2130706433, 0x7f.1 and 127.1 are addresses to a resolver and names to us: neither, then.
+    last = host.rstrip(".").rpartition(".")[2]
+    return bool(re.fullmatch("[0-9]+|0[xX][0-9A-Fa-f]*", last)) and not is_in_network(host, "0.0.0.0/0")

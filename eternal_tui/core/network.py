@@ -53,7 +53,17 @@ def is_loopback(host: str) -> bool:
     if not re.fullmatch(r"[0-9a-f:.]+", name):
         return name == "localhost"
     # An address's own is_loopback includes ::ffff:127.0.0.1 only from Python 3.13 on.
-    return _is_in_range(name, "127.0.0.0/8") or _is_in_range(name, "::1")
+    return is_in_network(name, "127.0.0.0/8") or is_in_network(name, "::1")
+
+
+def is_in_network(address: str, network: str) -> bool:
+    """Whether it is an IP address in that network; False for other texts."""
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
 
 
 class Network:
@@ -195,7 +205,7 @@ def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
     Entries are separated by commas or spaces: `*`, a name with all below it, an address, a range, each with a port.
     """
     name = host.strip("[]").rstrip(".").lower()
-    is_address = _is_in_range(name, name)
+    is_address = is_in_network(name, name)
     for entry in re.split(r"[,\s]+", no_proxy.lower()):
         pattern, wanted_port = _split_port(entry)
         if not pattern or (wanted_port and wanted_port != port):
@@ -203,7 +213,7 @@ def _is_excepted(host: str, port: int, no_proxy: str) -> bool:
         if pattern == "*":
             return True
         if is_address:
-            if _is_in_range(name, pattern):
+            if is_in_network(name, pattern):
                 return True
         elif name == (suffix := pattern.removeprefix("*").strip(".")) or (suffix and name.endswith(f".{suffix}")):
             return True
@@ -214,16 +224,6 @@ def _split_port(entry: str) -> tuple[str, int]:
     # Without brackets, the last part of an IPv6 address is no port.
     match = re.fullmatch(r"(\[[0-9a-f:.%/]+\](?:/[0-9]+)?|[^:]*)(?::([0-9]+))?", entry)
     return (re.sub(r"[\[\]]", "", match[1]), int(match[2] or 0)) if match else (entry, 0)
-
-
-def _is_in_range(address: str, network: str) -> bool:
-    """Whether it is an IP address in that network; False for other texts."""
-    import ipaddress
-
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
 
 
 def connection_failure_text(error: BaseException, host: str, route: Route = DIRECT) -> str:

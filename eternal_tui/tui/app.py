@@ -15,7 +15,7 @@ from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
 
-from eternal_tui.config import Settings, SettingsError
+from eternal_tui.config.settings import Settings, SettingsError
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import UNFINISHED_STATES, JobState

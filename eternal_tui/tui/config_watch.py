@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.config import Settings, SettingsError, load_settings
+from eternal_tui.config.loader import load_settings
+from eternal_tui.config.settings import Settings, SettingsError
 from eternal_tui.core.files import JsonStore
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui import themes

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
-from eternal_tui.config import Settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.formatting import pluralize, state_label

@@ -9,7 +9,8 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.config import Settings, SettingsError, home_dir
+from eternal_tui.config.loader import home_dir
+from eternal_tui.config.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from eternal_tui.sandbox.launch import DemoService

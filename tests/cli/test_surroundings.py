@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.config import SettingsError, home_dir, load_settings
+from eternal_tui.config.loader import home_dir, load_settings
+from eternal_tui.config.settings import SettingsError
 from tests.cli.program import TIMEOUT_SECONDS, Program
 
 NO_ACCOUNT = ("setpriv", "--reuid=54321", "--regid=54321", "--clear-groups")

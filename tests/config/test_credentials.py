@@ -19,20 +19,20 @@ import keyring.backends.fail
 import keyring.errors
 import pytest
 
-from eternal_tui.config import Settings, credentials
+from eternal_tui.config import credentials
 from eternal_tui.config.credentials import (
     MAX_SEEN_KEYS,
     ApiKeyError,
-    KeyStore,
-    available_stores,
     delete_key,
     environ_without_keys,
     find_key,
+    has_keyring,
     key_file,
     parse_key,
     seen_keys,
     store_key,
 )
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.secret import Secret
 from tests.memory_keyring import MemoryKeyring
 
@@ -121,10 +121,10 @@ def test_find_key_order(settings: Settings) -> None:
     """Seen to fail with the two variables exchanged and with the file before the keyring."""
     backend = MemoryKeyring()
     command = settings_with_command(settings, *python_command("print('from-command')"))
-    store_key(Secret("from-the-file"), KeyStore.FILE, settings)
+    store_key(Secret("from-the-file"), settings, in_file=True)
     assert key_and_source(settings, {}) == ("from-the-file", str(key_file(settings)))
     keyring.set_keyring(backend)
-    store_key(Secret("from-keyring"), KeyStore.KEYRING, settings)
+    store_key(Secret("from-keyring"), settings, in_file=False)
     assert key_and_source(settings, {}) == ("from-keyring", "the system keyring")
     assert key_and_source(command, {}) == ("from-command", "api_key_command")
     assert key_and_source(command, {"ETERNAL_AI_API_KEY": "from-second"}) == ("from-second", "ETERNAL_AI_API_KEY")
@@ -145,7 +145,7 @@ def test_find_key_without_key_is_none(settings: Settings) -> None:
 
 
 def test_invalid_key_is_not_skipped(settings: Settings) -> None:
-    store_key(Secret("from-the-file"), KeyStore.FILE, settings)
+    store_key(Secret("from-the-file"), settings, in_file=True)
     with pytest.raises(ApiKeyError, match="ETERNALAI_API_KEY"):
         find_key(settings, {"ETERNALAI_API_KEY": "not a key"})
 
@@ -202,8 +202,6 @@ def test_a_command_that_fails_is_a_sentence(settings: Settings, code: str, words
 def test_a_command_that_does_not_exist_is_a_sentence(settings: Settings) -> None:
     with pytest.raises(ApiKeyError, match="is 'nothing-of-this-name' installed"):
         find_key(settings_with_command(settings, "nothing-of-this-name", CANARY), {})
-    with pytest.raises(ApiKeyError, match="unclosed quote"):
-        find_key(Settings(config_path=settings.config_path, api_key_command="pass 'x"), {})
 
 
 @pytest.mark.parametrize(
@@ -228,7 +226,7 @@ def test_the_file_is_ours_alone_whatever_the_umask(settings: Settings) -> None:
     """Seen to fail (0666) against Path.write_text."""
     before = os.umask(0)
     try:
-        assert store_key(Secret(CANARY), KeyStore.FILE, settings) == str(key_file(settings))
+        assert store_key(Secret(CANARY), settings, in_file=True) == str(key_file(settings))
     finally:
         os.umask(before)
     path = key_file(settings)
@@ -236,13 +234,13 @@ def test_the_file_is_ours_alone_whatever_the_umask(settings: Settings) -> None:
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert path.read_text() == CANARY + "\n"
     assert list(path.parent.iterdir()) == [path]
-    store_key(Secret("another-key"), KeyStore.FILE, settings)
+    store_key(Secret("another-key"), settings, in_file=True)
     assert key_and_source(settings, {})[0] == "another-key"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o644])
 def test_key_file_readable_by_others_is_rejected(settings: Settings, mode: int) -> None:
-    store_key(Secret(CANARY), KeyStore.FILE, settings)
+    store_key(Secret(CANARY), settings, in_file=True)
     key_file(settings).chmod(mode)
     with pytest.raises(ApiKeyError, match="chmod 600"):
         find_key(settings, {})
@@ -272,7 +270,7 @@ def test_store_key_replaces_a_symlink(settings: Settings, tmp_path: Path) -> Non
     path.parent.mkdir()
     (tmp_path / "real").write_text("untouched")
     path.symlink_to(tmp_path / "real")
-    store_key(Secret(CANARY), KeyStore.FILE, settings)
+    store_key(Secret(CANARY), settings, in_file=True)
     assert (tmp_path / "real").read_text() == "untouched"
     assert not path.is_symlink()
 
@@ -280,22 +278,22 @@ def test_store_key_replaces_a_symlink(settings: Settings, tmp_path: Path) -> Non
 def test_key_folder_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("a file")
     with pytest.raises(ApiKeyError, match="cannot be written"):
-        store_key(Secret(CANARY), KeyStore.FILE, Settings(config_path=tmp_path / "config" / "config.toml"))
+        store_key(Secret(CANARY), Settings(config_path=tmp_path / "config" / "config.toml"), in_file=True)
 
 
 @pytest.mark.parametrize("backend", [PlainTextKeyring, keyring.backends.fail.Keyring])
 def test_insecure_keyrings_are_not_used(settings: Settings, backend: type) -> None:
     """Over SSH there is usually none. Seen to fail against keyring.set_password alone."""
     keyring.set_keyring(backend())
-    assert available_stores() == [KeyStore.FILE]
+    assert not has_keyring()
     with pytest.raises(ApiKeyError, match=r"No system keyring.*config/key"):
-        store_key(Secret(CANARY), KeyStore.KEYRING, settings)
+        store_key(Secret(CANARY), settings, in_file=False)
 
 
 def test_locked_keyring_falls_back_to_key_file(settings: Settings) -> None:
     keyring.set_keyring(LockedKeyring())
     assert find_key(settings, {}) is None
-    store_key(Secret(CANARY), KeyStore.FILE, settings)
+    store_key(Secret(CANARY), settings, in_file=True)
     assert key_and_source(settings, {})[0] == CANARY
     with pytest.raises(ApiKeyError, match="KeyringLocked") as caught:
         delete_key(settings)
@@ -317,7 +315,7 @@ def test_a_keyring_that_does_not_answer_is_given_up(settings: Settings, monkeypa
     # Not "no keyring": the user would look in the wrong place.
     with pytest.raises(ApiKeyError, match="did not answer"):
         find_key(settings, {})
-    store_key(Secret(CANARY), KeyStore.FILE, settings)
+    store_key(Secret(CANARY), settings, in_file=True)
     assert key_and_source(settings, {})[0] == CANARY
     asked.set()
 
@@ -326,7 +324,7 @@ def test_each_service_has_its_own_key(settings: Settings) -> None:
     """A key for one host must not be offered to another."""
     backend = MemoryKeyring()
     keyring.set_keyring(backend)
-    store_key(Secret(CANARY), KeyStore.KEYRING, settings)
+    store_key(Secret(CANARY), settings, in_file=False)
     other = Settings(config_path=settings.config_path, base_url="https://elsewhere.example")
     assert find_key(other, {}) is None
     assert list(backend.passwords) == [("eternal-tui", "open.eternalai.org")]
@@ -335,9 +333,9 @@ def test_each_service_has_its_own_key(settings: Settings) -> None:
 def test_delete_key_removes_it_everywhere(settings: Settings) -> None:
     backend = MemoryKeyring()
     keyring.set_keyring(backend)
-    assert available_stores() == [KeyStore.KEYRING, KeyStore.FILE]
-    store_key(Secret(CANARY), KeyStore.KEYRING, settings)
-    store_key(Secret(CANARY), KeyStore.FILE, settings)
+    assert has_keyring()
+    store_key(Secret(CANARY), settings, in_file=False)
+    store_key(Secret(CANARY), settings, in_file=True)
     assert delete_key(settings) == ["the system keyring", str(key_file(settings))]
     assert find_key(settings, {}) is None
     assert delete_key(settings) == []
@@ -353,7 +351,7 @@ def test_children_do_not_inherit_the_key() -> None:
 
 def test_children_do_not_inherit_a_stored_key(settings: Settings) -> None:
     """Seen to fail where only keys from the environment were looked for in it."""
-    store_key(Secret("a-key-out-of-a-file"), KeyStore.FILE, settings)
+    store_key(Secret("a-key-out-of-a-file"), settings, in_file=True)
     assert find_key(settings, {}) is not None
     assert environ_without_keys({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}
 
@@ -370,8 +368,8 @@ def test_seen_keys_are_bounded() -> None:
 def test_keyring_is_imported_only_when_it_is_asked() -> None:
     """It takes 145 ms. Seen to fail with the import at the top."""
     code = (
-        "import sys; from eternal_tui.config.credentials import find_key; from eternal_tui.config import Settings\n"
-        "find_key(Settings(), {'ETERNALAI_API_KEY': 'abcdefgh'}); print('keyring' in sys.modules)"
+        "import sys; from eternal_tui.config import credentials, settings\n"
+        "credentials.find_key(settings.Settings(), {'ETERNALAI_API_KEY': 'abcdefgh'}); print('keyring' in sys.modules)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]

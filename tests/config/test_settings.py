@@ -15,9 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.config import NotifySettings, Settings, SettingsError, load_settings, validate_base_url
-from eternal_tui.config.loader import SETTING_NAMES, default_config_path, default_data_dir
+from eternal_tui.config.loader import SETTING_NAMES, default_config_path, default_data_dir, load_settings
 from eternal_tui.config.render import config_schema, render_config
+from eternal_tui.config.settings import NotifySettings, Settings, SettingsError
+from eternal_tui.config.validation import validate_base_url
 from eternal_tui.core.network import is_loopback
 from tests.payloads import PAYLOADS
 
@@ -381,7 +382,7 @@ def test_reading_settings_imports_little(tmp_path: Path) -> None:
     """Start-up pays for every import. Seen to fail with platformdirs at the top of the module."""
     code = (
         "import sys; before = set(sys.modules)\n"
-        "from eternal_tui.config import load_settings; import eternal_tui.config.credentials\n"
+        "from eternal_tui.config.loader import load_settings; import eternal_tui.config.credentials\n"
         f"load_settings({{}}, {{'HOME': {str(tmp_path)!r}}})\n"
         "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
     )

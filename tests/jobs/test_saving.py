@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.config import Settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.sanitize import UntrustedText, sanitize
 from eternal_tui.jobs.copies import (
     MAX_FILENAME_BYTES,

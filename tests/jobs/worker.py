@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.config import Settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.services import Services
 
 FAULTS = ("", "", "", "", "fault:lost-answer", "fault:drop-before", "fault:charged-502", "fault:500", "fault:failed")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.config.credentials import KeyStore, find_key, seen_keys, store_key
+from eternal_tui.config.credentials import find_key, seen_keys, store_key
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import FileState, JobState
@@ -105,7 +105,7 @@ def environ_with_key(program: Path, source: str) -> dict[str, str]:
 
 def make_key_known(folder: Path, source: str) -> None:
     if source == "file":
-        store_key(Secret(KEY), KeyStore.FILE, make_settings(folder))
+        store_key(Secret(KEY), make_settings(folder), in_file=True)
         assert find_key(make_settings(folder), {}) is not None
     assert source == "environment" or Secret(KEY) in seen_keys()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.config import home_dir
+from eternal_tui.config.loader import home_dir
 from eternal_tui.core.files import make_private_dir
 from eternal_tui.tui.run import probe_cache_path
 from tests.cli.program import Program

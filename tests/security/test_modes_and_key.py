@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.config import Settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.services import Services
 from tests.canary import find_leaks

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from eternal_tui.api.models import Character
-from eternal_tui.config import Settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.sanitize import UntrustedText, format_safe, sanitize
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.detail import render_detail

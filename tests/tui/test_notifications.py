@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import eternal_tui.tui.notifications as announcing
-from eternal_tui.config import NotifySettings, Settings
+from eternal_tui.config.settings import NotifySettings, Settings
 from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.tui.notifications import Notifier, batch_end_message

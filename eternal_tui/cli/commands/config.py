@@ -45,7 +45,7 @@ def _config(context: Context) -> int:
 
 
 def _check(context: Context) -> int:
-    from eternal_tui.config import SettingsError
+    from eternal_tui.config.settings import SettingsError
     from eternal_tui.tui.config_watch import preference_errors
 
     try:
@@ -72,7 +72,7 @@ def _init(context: Context) -> int:
 
 
 def _path(context: Context) -> Path:
-    from eternal_tui.config import find_config_path
+    from eternal_tui.config.loader import find_config_path
 
     return find_config_path(getattr(context.arguments, "config", None), context.environ)
 
@@ -159,8 +159,7 @@ def _add_login_arguments(parser: argparse.ArgumentParser) -> None:
 def _login(context: Context) -> int:
     from eternal_tui.config.credentials import (
         ApiKeyError,
-        KeyStore,
-        available_stores,
+        has_keyring,
         key_file,
         key_header_advice,
         overriding_key_source,
@@ -169,18 +168,18 @@ def _login(context: Context) -> int:
 
     settings = context.settings
     context.warn_custom_host()
-    store = KeyStore.FILE if context.arguments.file else KeyStore.KEYRING
-    if store not in available_stores():
+    in_file = context.arguments.file
+    if not in_file and not has_keyring():
         raise UsageError(
             "No system keyring available (common over SSH). Run `eternal-tui login --file` to store the key in "
             f"{key_file(settings)}, unencrypted, readable only by you; or set api_key_command in the configuration."
         )
     try:
         key = _read_key(context)
-        where = store_key(key, store, settings)
+        where = store_key(key, settings, in_file=in_file)
     except ApiKeyError as problem:
         raise UsageError(f"{problem} Nothing was stored.") from None
-    plainly = " Not encrypted; readable only by you." if store is KeyStore.FILE else ""
+    plainly = " Not encrypted; readable only by you." if in_file else ""
     context.output.print_line(
         format_safe("API key for {host} stored in {where}.{plainly}", host=settings.host, where=where, plainly=plainly)
     )

@@ -26,8 +26,8 @@ from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 
 if TYPE_CHECKING:
-    from eternal_tui.config import Settings
     from eternal_tui.config.credentials import FoundKey
+    from eternal_tui.config.settings import Settings
     from eternal_tui.core.logging import Redactor
     from eternal_tui.core.secret import Secret
 
@@ -142,7 +142,7 @@ class Check(msgspec.Struct, frozen=True):
 
 def run_checks(context: Context) -> list[Check]:
     """Run all checks, in the order in which problems are best fixed."""
-    from eternal_tui.config import SettingsError
+    from eternal_tui.config.settings import SettingsError
 
     findings = [check_versions(), check_terminal(context)]
     try:
@@ -345,7 +345,7 @@ _HIDDEN_SETTINGS = frozenset({"api_key_command", "data_dir"})
 
 def build_report(checks: list[Check], advice: list[SafeText], context: Context) -> list[SafeText]:
     """Return the report, without key, signed URLs, prompts, user name and folder names."""
-    from eternal_tui.config import SettingsError
+    from eternal_tui.config.settings import SettingsError
     from eternal_tui.core.logging import Redactor
 
     redactor = Redactor()
@@ -384,7 +384,7 @@ class _NameRedactor:
 
 def _private_dirs(context: Context) -> Iterator[tuple[str, str]]:
     """Yield each of the user's folders, also with links resolved, and its placeholder."""
-    from eternal_tui.config import SettingsError
+    from eternal_tui.config.settings import SettingsError
 
     environ = context.environ
     found = [(value, f"${name}") for name, value in environ.items() if name.startswith("XDG_")]

@@ -14,16 +14,15 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.config.base_url import API_KEY_URL
 from eternal_tui.config.credentials import (
     ApiKeyError,
-    KeyStore,
-    available_stores,
+    has_keyring,
     key_file,
     key_header_advice,
     parse_key,
     store_key,
 )
+from eternal_tui.config.settings import API_KEY_URL
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.core.secret import Secret
 from eternal_tui.services import Services
@@ -143,8 +142,7 @@ class ApiKeyScreen(Dialog[SafeText]):
 
     @work(group="keyring")
     async def _detect_keyring(self) -> None:
-        stores = await asyncio.to_thread(available_stores)
-        self._has_keyring = KeyStore.KEYRING in stores
+        self._has_keyring = await asyncio.to_thread(has_keyring)
         self._keyring_option.display = self._has_keyring
 
     @on(Input.Changed)
@@ -162,18 +160,18 @@ class ApiKeyScreen(Dialog[SafeText]):
             key = key_hint("key.file", effective_keymap(self._services.settings)).key
             self.set_footer_text(format_safe("No system keyring. {key} saves to a file.", key=key), is_error=True)
         else:
-            self._save(KeyStore.KEYRING)
+            self._save(in_file=False)
 
     def action_keep_in_file(self) -> None:
         """Save the key to a file."""
         if not self._overriding_source:
-            self._save(KeyStore.FILE)
+            self._save(in_file=True)
 
     def action_demo(self) -> None:
         """Quit and print the command that starts the demo."""
         self.app.exit(message=f"The demo needs no key: {DEMO_COMMAND}")
 
-    def _save(self, store: KeyStore) -> None:
+    def _save(self, *, in_file: bool) -> None:
         if self._is_saving:
             return
         try:
@@ -187,13 +185,13 @@ class ApiKeyScreen(Dialog[SafeText]):
             )
             return
         self._is_saving = True
-        self._store_key(secret, store)
+        self._store_key(secret, in_file=in_file)
 
     @work(group="keep")
-    async def _store_key(self, secret: Secret, store: KeyStore) -> None:
+    async def _store_key(self, secret: Secret, *, in_file: bool) -> None:
         self.set_footer_text(SafeText("Saving …"))
         try:
-            where = await asyncio.to_thread(store_key, secret, store, self._services.settings)
+            where = await asyncio.to_thread(store_key, secret, self._services.settings, in_file=in_file)
         except ApiKeyError as problem:
             self._is_saving = False
             self.set_footer_text(sanitize(str(problem)), is_error=True)

@@ -14,7 +14,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.screen import Screen
 
-from eternal_tui.config import Settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import parse_filter, search_text
 from eternal_tui.jobs.model import Job, JobState

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from eternal_tui.config import Settings
+from eternal_tui.config.settings import Settings
 from eternal_tui.services import Services
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.context import TerminalContext

@@ -15,7 +15,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.config.credentials import KeyStore, key_file, store_key
+from eternal_tui.config.credentials import key_file, store_key
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.launch import launch_demo
@@ -186,7 +186,7 @@ async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path:
     """Seen to fail without looking for the key again: the client went on with the old one."""
     with launch_demo(environ=dict(os.environ)) as demo:
         settings = make_settings(tmp_path, base_url=demo.api_url)
-        store_key(Secret("wrong-key-of-old"), KeyStore.FILE, settings)
+        store_key(Secret("wrong-key-of-old"), settings, in_file=True)
         app = make_app(make_services(tmp_path, ENVIRON, base_url=demo.api_url), ENVIRON)
         async with app.run_test(size=(80, 24)) as pilot:
             await wait_idle(pilot)
