@@ -21,120 +21,90 @@ class FileType(msgspec.Struct, frozen=True):
     decoder: str = ""
 
 
-JPEG = FileType("image", "jpg", "a JPEG image", "JPEG")
-PNG = FileType("image", "png", "a PNG image", "PNG")
-WEBP = FileType("image", "webp", "a WebP image", "WEBP")
-GIF = FileType("image", "gif", "a GIF image", "GIF")
-AVIF = FileType("image", "avif", "an AVIF image", "AVIF")
-BMP = FileType("image", "bmp", "a BMP image", "BMP")
-TIFF = FileType("image", "tiff", "a TIFF image", "TIFF")
-HEIC = FileType("image", "heic", "a HEIC image", "HEIC")
-JP2 = FileType("image", "jp2", "a JPEG 2000 image", "JP2")
-JXL = FileType("image", "jxl", "a JPEG XL image")
-MP4 = FileType("video", "mp4", "an MP4 video", "mp4")
-MOV = FileType("video", "mov", "a QuickTime video", "mov")
-WEBM = FileType("video", "webm", "a WebM video", "webm")
-MKV = FileType("video", "mkv", "a Matroska video", "matroska")
-AVI = FileType("video", "avi", "an AVI video", "avi")
-TS = FileType("video", "ts", "an MPEG-TS video", "mpegts")
-OGV = FileType("video", "ogv", "an Ogg video", "ogg")
-M4A = FileType("other", "m4a", "a sound file")
-_OTHERS = {
-    b"FLV\x01": FileType("video", "flv", "a Flash video", "flv"),
-    b"OggS": FileType("other", "ogg", "an Ogg file"),
-    b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": FileType("video", "wmv", "a Windows Media video", "asf"),
-    b"\x00\x00\x01\xba": FileType("video", "mpg", "an MPEG video", "mpeg"),
-    b"ID3": FileType("other", "mp3", "a sound file"),
-    b"fLaC": FileType("other", "flac", "a sound file"),
-    b"PK\x03\x04": FileType("other", "zip", "a zip archive"),
-    b"\x1f\x8b": FileType("other", "gz", "a gzip-packed file"),
-    b"%PDF": FileType("other", "pdf", "a PDF document"),
-    b"8BPS": FileType("image", "psd", "a Photoshop image"),
-    b"glTF": FileType("other", "glb", "a 3D model"),
-    b"qoif": FileType("image", "qoi", "a QOI image", "QOI"),
-    **{b"P%d%c" % (kind, end): FileType("image", "ppm", "a PPM image", "PPM") for kind in (5, 6) for end in b" \n"},
-    b"DDS ": FileType("image", "dds", "a DDS image"),
-    b"\x00\x00\x01\x00": FileType("image", "ico", "an icon"),
-    b"\x76\x2f\x31\x01": FileType("image", "exr", "an OpenEXR image"),
-    b"#?RADIANCE": FileType("image", "hdr", "a Radiance image"),
-    b"gimp xcf": FileType("image", "xcf", "a GIMP image"),
-    b"\x06\x0e\x2b\x34": FileType("video", "mxf", "an MXF video"),
-    b"DKIF": FileType("video", "ivf", "an IVF video"),
-    b"YUV4MPEG2": FileType("video", "y4m", "a raw video"),
-    b"7z\xbc\xaf\x27\x1c": FileType("other", "7z", "a 7-Zip archive"),
-    b"Rar!": FileType("other", "rar", "a RAR archive"),
-    b"\x28\xb5\x2f\xfd": FileType("other", "zst", "a zstd-packed file"),
-    b"BZh": FileType("other", "bz2", "a bzip2-packed file"),
-}
+_TYPES: dict[Literal["image", "video", "other"], tuple[tuple[str, ...], ...]] = {
+    "image": (
+        ("jpg", "a JPEG image", "JPEG"), ("png", "a PNG image", "PNG"), ("webp", "a WebP image", "WEBP"),
+        ("gif", "a GIF image", "GIF"), ("bmp", "a BMP image", "BMP"), ("tiff", "a TIFF image", "TIFF"),
+        ("avif", "an AVIF image", "AVIF"), ("heic", "a HEIC image", "HEIC"), ("jp2", "a JPEG 2000 image", "JP2"),
+        ("qoi", "a QOI image", "QOI"), ("ppm", "a PPM image", "PPM"), ("jxl", "a JPEG XL image"),
+        ("psd", "a Photoshop image"), ("dds", "a DDS image"), ("ico", "an icon"), ("exr", "an OpenEXR image"),
+        ("hdr", "a Radiance image"), ("xcf", "a GIMP image"),
+    ),
+    "video": (
+        ("mp4", "an MP4 video", "mp4"), ("mov", "a QuickTime video", "mov"), ("webm", "a WebM video", "webm"),
+        ("mkv", "a Matroska video", "matroska"), ("avi", "an AVI video", "avi"), ("ts", "an MPEG-TS video", "mpegts"),
+        ("mpg", "an MPEG video", "mpeg"), ("flv", "a Flash video", "flv"), ("wmv", "a Windows Media video", "asf"),
+        ("ogv", "an Ogg video", "ogg"), ("mxf", "an MXF video"), ("ivf", "an IVF video"), ("y4m", "a raw video"),
+    ),
+    "other": (
+        ("ogg", "an Ogg file"), ("m4a", "a sound file"), ("mp3", "a sound file"), ("flac", "a sound file"),
+        ("wav", "a sound file"), ("zip", "a zip archive"), ("7z", "a 7-Zip archive"), ("rar", "a RAR archive"),
+        ("gz", "a gzip-packed file"), ("zst", "a zstd-packed file"), ("bz2", "a bzip2-packed file"),
+        ("pdf", "a PDF document"), ("glb", "a 3D model"),
+    ),
+}  # fmt: skip
+"""By kind: suffix, name, and decoder."""
+FILE_TYPES = {row[0]: FileType(kind, *row) for kind, rows in _TYPES.items() for row in rows}
+
 _SIGNATURES = {
-    b"\xff\xd8\xff": JPEG,
-    b"\x89PNG\r\n\x1a\n": PNG,
-    b"GIF87a": GIF,
-    b"GIF89a": GIF,
-    b"II*\x00": TIFF,
-    b"MM\x00*": TIFF,
-    b"\xff\x0a": JXL,
-    b"\x00\x00\x00\x0cJXL ": JXL,
-    b"\x00\x00\x00\x0cjP  ": JP2,
-    b"\xff\x4f\xff\x51": JP2,
-    **_OTHERS,
-}
-_RIFF_FORMS = {b"WEBP": WEBP, b"AVI ": AVI, b"WAVE": FileType("other", "wav", "a sound file")}
+    b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png", b"GIF87a": "gif", b"GIF89a": "gif",
+    b"II*\x00": "tiff", b"MM\x00*": "tiff", b"\xff\x0a": "jxl", b"\x00\x00\x00\x0cJXL ": "jxl",
+    b"\x00\x00\x00\x0cjP  ": "jp2", b"\xff\x4f\xff\x51": "jp2", b"qoif": "qoi",
+    b"P5 ": "ppm", b"P5\n": "ppm", b"P6 ": "ppm", b"P6\n": "ppm", b"8BPS": "psd", b"DDS ": "dds",
+    b"\x00\x00\x01\x00": "ico", b"\x76\x2f\x31\x01": "exr", b"#?RADIANCE": "hdr", b"gimp xcf": "xcf",
+    b"FLV\x01": "flv", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11": "wmv", b"\x00\x00\x01\xba": "mpg",
+    b"\x06\x0e\x2b\x34": "mxf", b"DKIF": "ivf", b"YUV4MPEG2": "y4m", b"OggS": "ogg", b"ID3": "mp3",
+    b"fLaC": "flac", b"PK\x03\x04": "zip", b"7z\xbc\xaf\x27\x1c": "7z", b"Rar!": "rar", b"\x1f\x8b": "gz",
+    b"\x28\xb5\x2f\xfd": "zst", b"BZh": "bz2", b"%PDF": "pdf", b"glTF": "glb",
+}  # fmt: skip
+_RIFF_FORMS = {b"WEBP": "webp", b"AVI ": "avi", b"WAVE": "wav"}
 _BRANDS = {
-    **dict.fromkeys((b"avif", b"avis"), AVIF),
-    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"crx "), HEIC),
-    **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), M4A),
-    b"qt  ": MOV,
+    **dict.fromkeys((b"avif", b"avis"), "avif"),
+    **dict.fromkeys((b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"crx "), "heic"),
+    **dict.fromkeys((b"M4A ", b"M4B ", b"M4P "), "m4a"),
+    b"qt  ": "mov",
 }
 _OGG_VIDEO_CODECS = (b"\x80theora", b"OVP80", b"fishead")
 """What the first page of an Ogg file says where there is a picture, or a table of contents."""
-
 _TS_PACKETS = ((188, 0), (192, 4))
 """Length of a packet, and the offset of its sync byte: broadcast, and with a time stamp before each (M2TS)."""
 
-IMAGE_SUFFIXES = frozenset({
-    ".jpg", ".png", ".webp", ".gif", ".avif", ".bmp", ".tiff", ".heic", ".jp2", ".qoi", ".ppm",
-})  # fmt: skip
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".webm", ".mkv", ".avi", ".ts", ".mpg", ".flv", ".wmv", ".ogv"})
+DECODERS = {f".{each.suffix}": each.decoder for each in FILE_TYPES.values() if each.decoder}
+IMAGE_SUFFIXES = frozenset(suffix for suffix in DECODERS if FILE_TYPES[suffix[1:]].kind == "image")
+VIDEO_SUFFIXES = frozenset(DECODERS) - IMAGE_SUFFIXES
 ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".avif"})
 """Image files that may hold more than one frame."""
-
-RESULT_SUFFIXES = frozenset(
-    {
-        *(suffix[1:] for suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES),
-        *(found.suffix for found in (*_OTHERS.values(), JXL, M4A, *_RIFF_FORMS.values())),
-        "bin",
-    }
-)
+RESULT_SUFFIXES = frozenset({*FILE_TYPES, "bin"})
 """What the name of a saved result may end in, without the dot; `bin` is an encrypted one."""
 
 
 def detect_file_type(head: bytes) -> FileType | None:
     """Return the type whose signature `head` bears, or None; `head` is the first `HEAD_BYTES` of the file."""
+    return FILE_TYPES.get(_suffix_by_signature(head))
+
+
+def _suffix_by_signature(head: bytes) -> str:
     if head.startswith(b"OggS") and any(codec in head for codec in _OGG_VIDEO_CODECS):
-        return OGV
-    for signature, found in _SIGNATURES.items():
-        if head.startswith(signature):
-            return found
+        return "ogv"
+    if signature := next(filter(head.startswith, _SIGNATURES), None):
+        return _SIGNATURES[signature]
     if head[:4] == b"RIFF":
-        return _RIFF_FORMS.get(head[8:12])
+        return _RIFF_FORMS.get(head[8:12], "")
     if head[4:8] == b"ftyp":
-        return _type_by_brands(head)
+        return _suffix_by_brands(head)
     if head.startswith(b"\x1aE\xdf\xa3"):
-        return WEBM if b"webm" in head[:64] else MKV
+        return "webm" if b"webm" in head[:64] else "mkv"
     if head[:2] == b"BM" and head[6:10] == bytes(4):
-        return BMP
-    if any(head[at::length][:2] == b"GG" for length, at in _TS_PACKETS):
-        return TS
-    return None
+        return "bmp"
+    return "ts" if any(head[at::length][:2] == b"GG" for length, at in _TS_PACKETS) else ""
 
 
-def _type_by_brands(head: bytes) -> FileType:
-    """Return the type of an ISO base media file: its major brand decides, unless a compatible one says AVIF."""
-    major, size = head[8:12], min(int.from_bytes(head[:4], "big"), len(head))
+def _suffix_by_brands(head: bytes) -> str:
+    """Return the suffix of an ISO base media file: its major brand decides, unless a compatible one says AVIF."""
+    size = min(int.from_bytes(head[:4], "big"), len(head))
     compatible = {head[at : at + 4] for at in range(16, size - 3, 4)}
-    found = _BRANDS.get(major, MP4)
-    return AVIF if found is HEIC and compatible & {b"avif", b"avis"} else found
+    found = _BRANDS.get(head[8:12], "mp4")
+    return "avif" if found == "heic" and compatible & {b"avif", b"avis"} else found
 
 
 def looks_like_text(head: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import msgspec
 
-from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES
+from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES, DECODERS
 from eternal_tui.media.decode.frame import Crop, Frame
 from eternal_tui.media.decode.images import frame_durations, open_image, render_image, upright_size_of
 from eternal_tui.media.decode.large_images import check_memory
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from PIL import Image
 
-_DEMUXER_BY_SUFFIX = {
-    ".mp4": "mp4", ".mov": "mov", ".webm": "webm", ".mkv": "matroska", ".avi": "avi", ".ts": "mpegts",
-    ".mpg": "mpeg", ".flv": "flv", ".wmv": "asf", ".ogv": "ogg",
-}  # fmt: skip
 _UNINDEXED_DEMUXERS = frozenset({"mpegts", "mpeg"})
 """The length that libav says of these is an estimate."""
 _SOON = 1e-6
@@ -309,7 +305,7 @@ class LibavSource:
 
 def _demuxer_of(source: Path | BinaryIO, decoder: str | None) -> str:
     # One named demuxer: libav would else also open playlists, which name other files and hosts.
-    name = decoder or (_DEMUXER_BY_SUFFIX.get(source.suffix.lower()) if isinstance(source, Path) else None)
+    name = decoder or (DECODERS.get(source.suffix.lower()) if isinstance(source, Path) else None)
     if name is None:
         raise UnsupportedFile("this program does not open such files")
     return name
