@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageOps, ImageStat
 
+from eternal_tui.media.decode.filetype import MediaInfo
 from eternal_tui.media.decode.frame import Canvas, Frame, Viewport
 from eternal_tui.media.decode.images import image_frame, image_info
-from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic
+from eternal_tui.media.decode.validate import check_decodes, check_magic
 from eternal_tui.media.decode.video import TimedFrame, VideoReader, poster
 from eternal_tui.media.decode.video_scaling import HLG, PQ
 from eternal_tui.media.errors import BrokenFile

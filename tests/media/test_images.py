@@ -132,8 +132,11 @@ def test_frames_are_kept_by_version_of_the_file(tmp_path: Path) -> None:
         cache.load_image(path, Canvas(8, 4))
 
 
-def test_the_cache_stays_within_its_bytes() -> None:
-    cache = FrameCache(max_bytes=1000)
-    for number in range(100):
-        cache.put((number,), Frame(10, 10, bytes(300)))
-    assert [number for number in range(100) if cache.get((number,))] == [97, 98, 99]
+def test_the_cache_stays_within_its_bytes(tmp_path: Path) -> None:
+    path, cache = tmp_path / "a.png", FrameCache(max_bytes=3 * 8 * 8 * 3)
+    path.write_bytes(encode_image(Image.new("RGB", (16, 16)), "PNG"))
+    frames = [cache.load_image(path, Canvas(8, 4), background=(number, 0, 0)) for number in range(9)]
+    kept = [
+        cache.load_image(path, Canvas(8, 4), background=(number, 0, 0)) is frames[number] for number in (6, 7, 8, 0)
+    ]
+    assert kept == [True, True, True, False]

@@ -21,6 +21,20 @@ class FileType(msgspec.Struct, frozen=True):
     decoder: str = ""
 
 
+class MediaInfo(msgspec.Struct, frozen=True):
+    """What the decoder found. Sizes in pixels as the file is seen; `seconds` is 0 for a still.
+
+    `note` is a sentence where the file is not what was asked for or is not opened here, "" else.
+    """
+
+    width: int = 0
+    height: int = 0
+    seconds: float = 0.0
+    codec: str = ""
+    has_sound: bool = False
+    note: str = ""
+
+
 _TYPES: dict[Literal["image", "video", "other"], tuple[tuple[str, ...], ...]] = {
     "image": (
         ("jpg", "a JPEG image", "JPEG"), ("png", "a PNG image", "PNG"), ("webp", "a WebP image", "WEBP"),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
 import warnings
-from collections import OrderedDict
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES
-from eternal_tui.media.decode.frame import Canvas, Crop, Frame, visible_crop
+from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES, MediaInfo
+from eternal_tui.media.decode.frame import ONE_CELL, Canvas, Crop, Frame, visible_crop
 from eternal_tui.media.decode.large_images import check_memory, draft_for, reduce_box
+from eternal_tui.media.decode.structure import webp_canvas
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 
@@ -59,17 +58,8 @@ _ANIMATION_SECONDS = 2.0
 """Seconds spent on learning how long an animated image plays."""
 
 
-class ImageInfo(msgspec.Struct, frozen=True):
-    """An image's size in pixels, upright, its format's name, and the seconds it plays, 0 for a still."""
-
-    width: int
-    height: int
-    codec: str
-    seconds: float = 0.0
-
-
-def open_image(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str, ...] = IMAGE_FORMATS) -> Image.Image:
-    """Open an image without decoding it. The caller closes it.
+def open_image(file: BinaryIO, limits: DecodeLimits, formats: tuple[str, ...] = IMAGE_FORMATS) -> Image.Image:
+    """Open an image without decoding it; the caller closes the file once the image is done with.
 
     Raises BrokenFile for other formats, UnsupportedFile for more pixels than the limit.
     """
@@ -79,42 +69,29 @@ def open_image(source: Path | BinaryIO, limits: DecodeLimits, formats: tuple[str
     # here. For good and not for the moment: other threads decode too.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     with translate_decode_errors():
-        size = source.stat().st_size if isinstance(source, Path) else source.seek(0, os.SEEK_END)
-        if not isinstance(source, Path):
-            source.seek(0)
         try:
-            image = Image.open(_with_end_marker(source), formats=formats)
+            image = Image.open(_with_end_marker(file), formats=formats)
         except Image.DecompressionBombError as error:
             raise BrokenFile("it claims more pixels than can be") from error
-        if image.format == "TIFF":
-            # Without a name it is read and not mapped: Pillow 13 turns what it has mapped once too often.
-            image.filename = ""
-        # Not `image.close()`: that closes a file which the caller still reads.
-        with contextlib.ExitStack() as stack:
-            stack.push(image)
-            _check_pixels(image.size, size, limits)
-            stack.pop_all()
+        _check_pixels(image.size, file, limits)
         return image
 
 
-def _check_pixels(size: tuple[int, int], file_bytes: int, limits: DecodeLimits) -> None:
-    pixels = size[0] * size[1]
-    if not pixels or pixels > max(file_bytes * _MAX_PIXELS_PER_BYTE, limits.image_pixels):
+def _check_pixels(size: tuple[int, int], file: BinaryIO, limits: DecodeLimits) -> None:
+    pixels, at = size[0] * size[1], file.tell()
+    if not pixels or pixels > max(file.seek(0, os.SEEK_END) * _MAX_PIXELS_PER_BYTE, limits.image_pixels):
         raise BrokenFile(f"it claims {size[0]} × {size[1]} pixels, beyond the limit")
     if pixels > limits.image_pixels:
         raise UnsupportedFile(f"it has {size[0]} × {size[1]} pixels, more than are opened here")
+    file.seek(at)
 
 
-def _with_end_marker(source: Path | BinaryIO) -> Path | BinaryIO:
+def _with_end_marker(file: BinaryIO) -> BinaryIO:
     """Return a JPEG that lacks its last marker with it: otherwise all of it would count as cut."""
-    with contextlib.ExitStack() as stack:
-        file = stack.enter_context(source.open("rb")) if isinstance(source, Path) else source
-        is_jpeg = file.read(3) == b"\xff\xd8\xff"
-        if is_jpeg and not _has_end_marker(file):
-            file.seek(0)
-            return BytesIO(file.read() + _END_OF_JPEG)
-        file.seek(0)
-    return source
+    file.seek(0)
+    is_cut = file.read(3) == b"\xff\xd8\xff" and not _has_end_marker(file)
+    file.seek(0)
+    return BytesIO(file.read() + _END_OF_JPEG) if is_cut else file
 
 
 def _has_end_marker(file: BinaryIO) -> bool:
@@ -136,12 +113,13 @@ def _has_whole_scan(file: BinaryIO, limits: DecodeLimits) -> bool:
     return shown[0] == shown[1]
 
 
-def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ImageInfo:
+def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> MediaInfo:
     """Decode all of the first frame of `file` as format `decoder`, return its facts; raises ResultError."""
     if (large := _libav_size(file, decoder, limits)) is not None:
-        frame = _libav_frame(file, decoder, Canvas(1, 1), BLACK, limits)
-        return ImageInfo(*large, decoder.lower()) if frame.rgb else ImageInfo(0, 0, "")
-    with open_image(file, limits, (decoder,)) as image, translate_decode_errors():
+        _libav_frame(file, decoder, ONE_CELL, BLACK, limits)
+        return MediaInfo(*large, codec=decoder.lower())
+    with translate_decode_errors():
+        image = open_image(file, limits, (decoder,))
         width, height = upright_size_of(image)
         check_memory(image)
         # An eighth of the size reads every byte of a JPEG just the same, in a fraction of time and memory.
@@ -150,7 +128,7 @@ def image_info(file: BinaryIO, decoder: str, limits: DecodeLimits) -> ImageInfo:
         seconds = sum(frame_durations(image))
         if decoder == "JPEG" and not _has_whole_scan(file, limits):
             raise BrokenFile("it ends before its data does")
-    return ImageInfo(width, height, decoder.lower(), seconds)
+    return MediaInfo(width, height, seconds, decoder.lower())
 
 
 def frame_durations(image: Image.Image) -> list[float]:
@@ -184,10 +162,7 @@ def upright_size_of(image: Image.Image) -> tuple[int, int]:
 def image_size(path: Path, limits: DecodeLimits) -> tuple[int, int]:
     """Return an image's upright width and height from its header; raises ResultError. Blocks."""
     with translate_decode_errors(), path.open("rb") as file:
-        if (large := _libav_size(file, _format_of(path), limits)) is not None:
-            return large
-    with open_image(path, limits) as image:
-        return upright_size_of(image)
+        return _libav_size(file, _format_of(path), limits) or upright_size_of(open_image(file, limits))
 
 
 def is_animated(path: Path, limits: DecodeLimits) -> bool:
@@ -197,8 +172,7 @@ def is_animated(path: Path, limits: DecodeLimits) -> bool:
     with translate_decode_errors(), path.open("rb") as file:
         if _libav_size(file, _format_of(path), limits) is not None:
             return False
-    with open_image(path, limits) as image, translate_decode_errors():
-        return bool(getattr(image, "is_animated", False))
+        return bool(getattr(open_image(file, limits), "is_animated", False))
 
 
 def image_frame(
@@ -216,11 +190,10 @@ def image_frame(
     with translate_decode_errors(), path.open("rb") as file:
         if _libav_size(file, _format_of(path), limits) is not None:
             return _libav_frame(file, _format_of(path), canvas, background, limits)
-        with open_image(path, limits) as image:
-            check_memory(image)
-            upright = upright_size_of(image)
-            crop = visible_crop(upright, canvas)
-            return render_image(image, file, crop, upright, background)
+        image = open_image(file, limits)
+        check_memory(image)
+        upright = upright_size_of(image)
+        return render_image(image, file, visible_crop(upright, canvas), upright, background)
 
 
 def render_image(
@@ -286,23 +259,19 @@ def _libav_size(file: BinaryIO, image_format: str, limits: DecodeLimits) -> tupl
         return None
     file.seek(0)
     head = file.read(1 << 16)
-    at = head.find(b"ispe")
-    if image_format == "AVIF":
-        size = (int.from_bytes(head[at + 8 : at + 12], "big"), int.from_bytes(head[at + 12 : at + 16], "big"))
-        size = size if at > 0 else (0, 0)
-    elif head[12:16] == b"VP8X":
-        size = (int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1)
-    elif head[12:16] == b"VP8L":
-        packed = int.from_bytes(head[21:25], "little")
-        size = ((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)
-    else:
-        size = (int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF)
+    size = _avif_size(head) if image_format == "AVIF" else (webp_canvas(head[12:30]) or (0, 0))[:2]
     if size[0] * size[1] <= _LARGE_PIXELS:
         return None
-    _check_pixels(size, file.seek(0, os.SEEK_END), limits)
+    _check_pixels(size, file, limits)
     if size[0] * size[1] > _MAX_LIBAV_PIXELS and b"VP8 " not in head:
         raise UnsupportedFile(f"it has {size[0]} × {size[1]} pixels, more than are opened of its kind")
     return size
+
+
+def _avif_size(head: bytes) -> tuple[int, int]:
+    at = head.find(b"ispe") + 8
+    size = int.from_bytes(head[at : at + 4], "big"), int.from_bytes(head[at + 4 : at + 8], "big")
+    return size if at > 8 else (0, 0)
 
 
 def _libav_only_size(file: BinaryIO, image_format: str, limits: DecodeLimits) -> tuple[int, int]:
@@ -316,7 +285,7 @@ def _libav_only_size(file: BinaryIO, image_format: str, limits: DecodeLimits) ->
     except BrokenFile as error:
         # Of HEIC libav knows a part: what is whole by its boxes may be of another.
         raise UnsupportedFile("it cannot be decoded here") if image_format == "HEIC" else error from error
-    _check_pixels(size, file.seek(0, os.SEEK_END), limits)
+    _check_pixels(size, file, limits)
     if size[0] * size[1] > _MAX_PIXELS_BY_FORMAT.get(image_format, _MAX_LIBAV_PIXELS):
         raise UnsupportedFile(f"it has {size[0]} × {size[1]} pixels, more than are opened of its kind")
     if image_format == "HEIC":
@@ -361,17 +330,8 @@ def apply_orientation(image: Image.Image, orientation: int) -> Image.Image:
     """Return an image as it is seen, by the EXIF number of how it is stored."""
     from PIL.Image import Transpose
 
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
-    turn = turns.get(orientation)
-    return image if turn is None else image.transpose(turn)
+    names = ["FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90"]
+    return image if orientation == 1 else image.transpose(Transpose[names[orientation - 2]])
 
 
 class FrameCache:
@@ -379,8 +339,7 @@ class FrameCache:
 
     def __init__(self, max_bytes: int = 32 * 1024 * 1024) -> None:
         self._max_bytes = max_bytes
-        self._cached_bytes = 0
-        self._frames: OrderedDict[tuple[object, ...], Frame] = OrderedDict()
+        self._frames: dict[tuple[object, ...], Frame] = {}
         self._lock = threading.Lock()
 
     def load_image(
@@ -392,36 +351,15 @@ class FrameCache:
         limits: DecodeLimits | None = None,
     ) -> Frame:
         """Return `image_frame` of these arguments, decoded once per version of the file."""
-        key = (*file_version(path), canvas, background)
-        found = self.get(key)
-        if found is None:
-            found = image_frame(path, canvas, background=background, limits=limits)
-            self.put(key, found)
-        return found
-
-    def get(self, key: tuple[object, ...]) -> Frame | None:
-        """Return the frame under `key`, or None."""
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise BrokenFile("the file is no longer there") from error
+        key = (path, found.st_mtime_ns, found.st_size, canvas, background)
+        # What was used last goes last.
+        frame = self._frames.pop(key, None) or image_frame(path, canvas, background=background, limits=limits)
         with self._lock:
-            found = self._frames.get(key)
-            if found is not None:
-                self._frames.move_to_end(key)
-            return found
-
-    def put(self, key: tuple[object, ...], frame: Frame) -> None:
-        """Keep `frame` under `key`."""
-        with self._lock:
-            replaced = self._frames.pop(key, None)
-            self._cached_bytes += len(frame.rgb) - (len(replaced.rgb) if replaced else 0)
             self._frames[key] = frame
-            while self._cached_bytes > self._max_bytes and len(self._frames) > 1:
-                _, dropped = self._frames.popitem(last=False)
-                self._cached_bytes -= len(dropped.rgb)
-
-
-def file_version(path: Path) -> tuple[str, int, int]:
-    """Return what changes with the file: path, modification time (ns) and size; raises BrokenFile."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise BrokenFile("the file is no longer there") from error
-    return str(path), found.st_mtime_ns, found.st_size
+            while sum(len(each.rgb) for each in self._frames.values()) > self._max_bytes and len(self._frames) > 1:
+                self._frames.pop(next(iter(self._frames)))
+        return frame

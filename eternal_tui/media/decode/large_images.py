@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from eternal_tui.media.decode.structure import png_chunk
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile
 
 if TYPE_CHECKING:
@@ -187,7 +188,4 @@ def _next_pixel_chunk(file: BinaryIO) -> bytes:
 def _wrap_png(size: tuple[int, int], colour: int, rows: bytes) -> bytes:
     header = b"".join(side.to_bytes(4, "big") for side in size) + bytes((8, colour, 0, 0, 0))
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        len(data).to_bytes(4, "big") + kind + data + zlib.crc32(data, zlib.crc32(kind)).to_bytes(4, "big")
-        for kind, data in chunks
-    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, data) for kind, data in chunks)

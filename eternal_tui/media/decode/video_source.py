@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-    from PIL import Image
 
 _UNINDEXED_DEMUXERS = frozenset({"mpegts", "mpeg"})
 """The length that libav says of these is an estimate."""
@@ -104,9 +103,9 @@ class AnimationSource:
     """An animated GIF, WebP, PNG or AVIF."""
 
     def __init__(self, path: Path, limits: DecodeLimits) -> None:
-        self._path, self._limits = path, limits
-        self._image: Image.Image = open_image(path, limits)
+        self._file, self._limits = path.open("rb"), limits
         try:
+            self._image = open_image(self._file, limits)
             check_memory(self._image)
             durations = frame_durations(self._image)
             self._starts = [sum(durations[:number]) for number in range(len(durations))]
@@ -121,7 +120,7 @@ class AnimationSource:
                 has_sound=False,
             )
         except BaseException:
-            self._image.close()
+            self._file.close()
             raise
         self.key_seconds = self._starts
 
@@ -145,14 +144,13 @@ class AnimationSource:
         number: int = frame.data  # type: ignore[assignment]
         if number < self._image.tell():
             # Pillow 13 finds "sequence errors" in an animated PNG that is rewound.
-            self._image.close()
-            self._image = open_image(self._path, self._limits)
+            self._image = open_image(self._file, self._limits)
         self._image.seek(number)
         return render_image(self._image, None, crop, self._size, background)
 
     def close(self) -> None:
         """Let go of the file."""
-        self._image.close()
+        self._file.close()
 
 
 class LibavSource:

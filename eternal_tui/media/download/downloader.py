@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.core.http import BodyTooLarge, BoundedDecompressor
 from eternal_tui.core.network import Network
-from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaKind
-from eternal_tui.media.decode.validate import MediaInfo, check_decodes, check_magic
+from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaInfo, MediaKind
+from eternal_tui.media.decode.validate import check_decodes, check_magic
 from eternal_tui.media.download.http import ContentRange, StorageClient, parse_content_range
 from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory, sha256_of, validate_name

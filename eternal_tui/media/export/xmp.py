@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import struct
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
+
+from eternal_tui.media.decode.structure import iso_boxes, png_chunk, webp_canvas
 
 NAMESPACE = "https://eternal-tui.invalid/xmp/1.0/"
 _JPEG_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"
@@ -17,7 +18,6 @@ _MP4_XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 """Of the `uuid` box that holds XMP: XMP specification, part 3."""
 
 _WEBP_XMP_FLAG = 0x04
-_MAX_BOXES = 10_000
 _NOT_XML_PATTERN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -61,10 +61,10 @@ def embedding_splices(path: Path, packet: bytes) -> list[Splice]:
         if head.startswith(b"\xff\xd8\xff"):
             return _jpeg_splices(file, packet)
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
-            return [Splice(33, 0, _png_chunk(b"iTXt", b"XML:com.adobe.xmp\x00\x00\x00\x00\x00" + packet))]
+            return [Splice(33, 0, png_chunk(b"iTXt", b"XML:com.adobe.xmp\x00\x00\x00\x00\x00" + packet))]
         if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
             return _webp_splices(file, size, packet)
-        if head[4:8] == b"ftyp" and _ends_with_whole_box(file, size):
+        if head[4:8] == b"ftyp" and [end for _, end in iso_boxes(file)][-1:] == [size]:
             return [Splice(size, 0, struct.pack(">I4s", 24 + len(packet), b"uuid") + _MP4_XMP_UUID + packet)]
     return []
 
@@ -84,10 +84,6 @@ def _jpeg_splices(file: BinaryIO, packet: bytes) -> list[Splice]:
         return [Splice(offset, 0, b"\xff\xe1" + struct.pack(">H", 2 + len(segment)) + segment)]
 
 
-def _png_chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def _webp_splices(file: BinaryIO, size: int, packet: bytes) -> list[Splice]:
     chunk = b"XMP " + struct.pack("<I", len(packet)) + packet + b"\x00" * (len(packet) % 2)
     file.seek(12)
@@ -96,7 +92,7 @@ def _webp_splices(file: BinaryIO, size: int, packet: bytes) -> list[Splice]:
         return []
     if header[:4] == b"VP8X":
         flags, extra = Splice(20, 1, bytes([header[8] | _WEBP_XMP_FLAG])), b""
-    elif (canvas := _webp_canvas(header)) is not None:
+    elif (canvas := webp_canvas(header)) is not None:
         width, height, alpha = canvas
         flag = _WEBP_XMP_FLAG | (0x10 if alpha else 0)
         extra = b"VP8X" + struct.pack("<IB3x", 10, flag) + (width - 1).to_bytes(3, "little")
@@ -106,31 +102,3 @@ def _webp_splices(file: BinaryIO, size: int, packet: bytes) -> list[Splice]:
         return []
     riff_size = struct.pack("<I", size - 8 + len(extra) + len(chunk))
     return [Splice(4, 4, riff_size), flags, Splice(size, 0, chunk)]
-
-
-def _webp_canvas(header: bytes) -> tuple[int, int, bool] | None:
-    """Return width, height and whether it has alpha, of a file without an extended header."""
-    if header[:4] == b"VP8 " and header[11:14] == b"\x9d\x01\x2a":
-        width, height = struct.unpack("<HH", header[14:18])
-        return width & 0x3FFF, height & 0x3FFF, False
-    if header[:4] == b"VP8L" and header[8] == 0x2F:
-        bits = int.from_bytes(header[9:13], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
-    return None
-
-
-def _ends_with_whole_box(file: BinaryIO, size: int) -> bool:
-    """Tell whether the top-level boxes fill the file exactly: then another may follow."""
-    offset = 0
-    for _ in range(_MAX_BOXES):
-        if offset == size:
-            return True
-        file.seek(offset)
-        header = file.read(16)
-        length = int.from_bytes(header[:4], "big")
-        if length == 1:
-            length = int.from_bytes(header[8:16], "big")
-        if length < 8 or offset + length > size:
-            return False
-        offset += length
-    return False
