@@ -11,14 +11,14 @@ from typing import Any
 import av
 from PIL import Image
 
+from eternal_tui.media.decode.filetype import MediaInfo
 from eternal_tui.media.decode.video import VideoReader
-from eternal_tui.media.decode.video_source import VideoInfo
 from tests.media.files import encode_image, make_image, rotate_video, to_video_frame
 
 SIZE = (96, 64)
 
 
-def clip_facts(path: Path) -> VideoInfo:
+def clip_facts(path: Path) -> MediaInfo:
     """Return what a clip's packets say of it."""
     with VideoReader(path) as reader:
         return reader.scan()

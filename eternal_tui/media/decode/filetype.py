@@ -22,7 +22,7 @@ class FileType(msgspec.Struct, frozen=True):
 
 
 class MediaInfo(msgspec.Struct, frozen=True):
-    """What the decoder found. Sizes in pixels as the file is seen; `seconds` is 0 for a still.
+    """What the decoder found. Sizes in pixels as the file is seen; `seconds` is 0 for a still, or where it is unknown.
 
     `note` is a sentence where the file is not what was asked for or is not opened here, "" else.
     """
@@ -33,6 +33,7 @@ class MediaInfo(msgspec.Struct, frozen=True):
     codec: str = ""
     has_sound: bool = False
     note: str = ""
+    frame_rate: float = 0.0
 
 
 _TYPES: dict[Literal["image", "video", "other"], tuple[tuple[str, ...], ...]] = {

@@ -65,5 +65,4 @@ def _decode(file: BinaryIO, file_type: FileType, limits: DecodeLimits) -> MediaI
         raise UnsupportedFile("this program does not open such files")
     if file_type.kind == "image":
         return image_info(file, file_type.decoder, limits)
-    clip = check_video(file, file_type.decoder, limits)
-    return MediaInfo(clip.width, clip.height, clip.seconds or 0.0, clip.codec, has_sound=clip.has_sound)
+    return check_video(file, file_type.decoder, limits)

@@ -14,9 +14,10 @@ from typing import BinaryIO, Self
 
 import msgspec
 
+from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES, MediaInfo
 from eternal_tui.media.decode.frame import ONE_CELL, Canvas, Frame, visible_crop
 from eternal_tui.media.decode.images import BLACK
-from eternal_tui.media.decode.video_source import SourceFrame, VideoInfo, open_source
+from eternal_tui.media.decode.video_source import AnimationSource, LibavSource, SourceFrame
 from eternal_tui.media.errors import BrokenFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 
@@ -65,11 +66,16 @@ class VideoReader:
         self._lock = threading.Lock()
         self._current: SourceFrame | None = None
         self._next: SourceFrame | None = None
-        self._source = open_source(source, decoder, self._limits, clock)
+        self._source: AnimationSource | LibavSource
+        with translate_decode_errors():
+            if decoder is None and isinstance(source, Path) and source.suffix.lower() in ANIMATED_SUFFIXES:
+                self._source = AnimationSource(source, self._limits)
+            else:
+                self._source = LibavSource(source, decoder, self._limits, clock)
         self.resize(canvas)
 
     @property
-    def info(self) -> VideoInfo:
+    def info(self) -> MediaInfo:
         """The clip's facts, its length as far as it is known."""
         return self._source.info
 
@@ -89,7 +95,7 @@ class VideoReader:
             self._current = self._next = None
             self._source.close()
 
-    def scan(self) -> VideoInfo:
+    def scan(self) -> MediaInfo:
         """Read every packet, decoding none, and return the facts with the picture track's own length.
 
         Raises BrokenFile where the file ends before its data does.
@@ -97,7 +103,6 @@ class VideoReader:
         with self._lock, translate_decode_errors():
             self._current = self._next = None
             self._source.scan(self._clock() + self._limits.seconds_per_read)
-            self._source.seek(0.0)
         return self.info
 
     def frame_at(self, seconds: float) -> TimedFrame:
@@ -178,7 +183,7 @@ class VideoReader:
             raise BrokenFile("it holds no picture")
         following = self._peek_next()
         at = self._current.seconds
-        end = max(self.info.seconds or 0.0, at + 1 / self.info.frame_rate)
+        end = max(self.info.seconds, at + 1 / self.info.frame_rate)
         return TimedFrame(
             self._source.render(self._current, self._crop, self._background),
             at,
@@ -188,7 +193,7 @@ class VideoReader:
         )
 
 
-def check_video(file: BinaryIO, decoder: str, limits: DecodeLimits) -> VideoInfo:
+def check_video(file: BinaryIO, decoder: str, limits: DecodeLimits) -> MediaInfo:
     """Decode a clip's first frame, read it to its end, and return its facts; raises ResultError. Blocks."""
     with VideoReader(file, limits=limits, decoder=decoder) as reader:
         reader.frame_at(0.0)
@@ -206,7 +211,7 @@ def poster(
 def _open_reader(path: Path, limits: DecodeLimits | None, background: tuple[int, int, int]) -> VideoReader:
     reader = VideoReader(path, limits=limits, background=background)
     try:
-        if reader.info.seconds is None or path.stat().st_size <= _SCAN_BYTES:
+        if not reader.info.seconds or path.stat().st_size <= _SCAN_BYTES:
             reader.scan()
     except BrokenFile:
         # What there is of a clip that was cut later is shown.

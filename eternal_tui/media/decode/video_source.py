@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import gc
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 
-from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES, DECODERS
+from eternal_tui.media.decode.filetype import DECODERS, MediaInfo
 from eternal_tui.media.decode.frame import Crop, Frame
 from eternal_tui.media.decode.images import frame_durations, open_image, render_image, upright_size_of
 from eternal_tui.media.decode.large_images import check_memory
 from eternal_tui.media.decode.video_scaling import orientation_of, render_crop
-from eternal_tui.media.errors import BrokenFile, UnsupportedFile, translate_decode_errors
+from eternal_tui.media.errors import BrokenFile, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
 
 if TYPE_CHECKING:
@@ -39,55 +39,11 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """What reads the transparency that WebM keeps beside the picture: libav's own decoders pass it over."""
 
 
-class VideoInfo(msgspec.Struct, frozen=True):
-    """A clip's pixels as it is seen, length in seconds (None where it is not known), frames a second, codec, sound."""
-
-    width: int
-    height: int
-    seconds: float | None
-    frame_rate: float
-    codec: str
-    has_sound: bool
-
-
-class SourceFrame(msgspec.Struct, frozen=True):
+class SourceFrame(NamedTuple):
     """One frame not yet scaled: its time in seconds from the clip's start, and what its source knows it by."""
 
     seconds: float
-    data: object
-
-
-class FrameSource(Protocol):
-    """One open clip whose frames are read in order. Every call blocks and may raise whatever the decoder raises."""
-
-    info: VideoInfo
-    key_seconds: list[float]
-    """When those frames begin that can be decoded without another, as far as that is known."""
-
-    def scan(self, deadline: float) -> None:
-        """Learn the length from the packets, until `deadline` by the source's clock; raises BrokenFile for a cut."""
-
-    def seek(self, seconds: float) -> None:
-        """Go on with the last frame at or before `seconds` that can be decoded by itself."""
-
-    def read(self) -> SourceFrame | None:
-        """Return the next frame, None at the end."""
-
-    def render(self, frame: SourceFrame, crop: Crop, background: tuple[int, int, int]) -> Frame:
-        """Return the part `crop` of a frame at the size it is drawn."""
-
-    def close(self) -> None:
-        """Let go of the file."""
-
-
-def open_source(
-    source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits, clock: Callable[[], float] = time.monotonic
-) -> FrameSource:
-    """Open a video or an animated image; raises ResultError."""
-    with translate_decode_errors():
-        if decoder is None and isinstance(source, Path) and source.suffix.lower() in ANIMATED_SUFFIXES:
-            return AnimationSource(source, limits)
-        return LibavSource(source, decoder, limits, clock)
+    data: Any
 
 
 def still_size(file: BinaryIO, demuxer: str, limits: DecodeLimits) -> tuple[int, int]:
@@ -100,53 +56,42 @@ def still_size(file: BinaryIO, demuxer: str, limits: DecodeLimits) -> tuple[int,
 
 
 class AnimationSource:
-    """An animated GIF, WebP, PNG or AVIF."""
+    """An animated GIF, WebP, PNG or AVIF. Every call blocks and may raise whatever the decoder raises."""
 
     def __init__(self, path: Path, limits: DecodeLimits) -> None:
-        self._file, self._limits = path.open("rb"), limits
-        try:
+        self._limits = limits
+        with ExitStack() as stack:
+            self._file = stack.enter_context(path.open("rb"))
             self._image = open_image(self._file, limits)
             check_memory(self._image)
             durations = frame_durations(self._image)
-            self._starts = [sum(durations[:number]) for number in range(len(durations))]
+            total, size = sum(durations), upright_size_of(self._image)
+            self.info = MediaInfo(*size, total, (self._image.format or "").lower(), frame_rate=len(durations) / total)
+            self.key_seconds = [sum(durations[:number]) for number in range(len(durations))]
             self._next = 0
-            self._size = upright_size_of(self._image)
-            total = sum(durations)
-            self.info = VideoInfo(
-                *self._size,
-                seconds=total,
-                frame_rate=len(durations) / total,
-                codec=(self._image.format or "").lower(),
-                has_sound=False,
-            )
-        except BaseException:
-            self._file.close()
-            raise
-        self.key_seconds = self._starts
+            stack.pop_all()
 
     def scan(self, deadline: float) -> None:
         """Return: the length is known already."""
 
     def seek(self, seconds: float) -> None:
         """Go on with the frame shown at `seconds`."""
-        self._next = max(0, bisect_right(self._starts, seconds) - 1)
+        self._next = max(0, bisect_right(self.key_seconds, seconds) - 1)
 
     def read(self) -> SourceFrame | None:
         """Return the next frame, which is decoded only when it is rendered."""
-        number = self._next
-        if number >= len(self._starts):
+        if self._next >= len(self.key_seconds):
             return None
         self._next += 1
-        return SourceFrame(self._starts[number], number)
+        return SourceFrame(self.key_seconds[self._next - 1], self._next - 1)
 
     def render(self, frame: SourceFrame, crop: Crop, background: tuple[int, int, int]) -> Frame:
         """Return the part `crop` of a frame at the size it is drawn."""
-        number: int = frame.data  # type: ignore[assignment]
-        if number < self._image.tell():
+        if frame.data < self._image.tell():
             # Pillow 13 finds "sequence errors" in an animated PNG that is rewound.
             self._image = open_image(self._file, self._limits)
-        self._image.seek(number)
-        return render_image(self._image, None, crop, self._size, background)
+        self._image.seek(frame.data)
+        return render_image(self._image, None, crop, (self.info.width, self.info.height), background)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -154,39 +99,39 @@ class AnimationSource:
 
 
 class LibavSource:
-    """A video in one of the containers that libav opens here."""
+    """A video in one of the containers that libav opens here. Calls block as those of `AnimationSource` do."""
 
     def __init__(
         self, source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits, clock: Callable[[], float]
     ) -> None:
         self._file, self._demuxer, self._limits, self._clock = source, _demuxer_of(source, decoder), limits, clock
+        self._pushed_back: VideoFrame | None = None
         self.key_seconds: list[float] = []
+        """When those frames begin that can be decoded without another, as far as that is known."""
         # Seconds of the first packet and of the first frame, by the file's own clock.
         self._start_seconds = self._first_frame_seconds = self._last_frame_seconds = 0.0
         self._open()
-        try:
-            info = _read_info(self._container, self._stream, limits)
+        with ExitStack() as stack:
+            stack.callback(self._container.close)
+            self.info = _read_info(self._container, self._stream, limits)
             # How a clip is turned, and how wide its pixels are, is known from its frames.
-            first = next(self._frames, None)
-            self._pushed_back = first
+            first = self._pushed_back = next(self._frames, None)
             if first is not None:
                 self._first_frame_seconds = self._seconds_of(first)
                 if self._demuxer != "avi":
                     self._start_seconds = self._first_frame_seconds
             self._orientation = orientation_of(first)
-            self.info = _as_seen(info, self._stream, turned=self._orientation >= 5)
-        except BaseException:
-            self._container.close()
-            raise
+            width, height = _square_pixels(self.info, self._stream)
+            width, height = (height, width) if self._orientation >= 5 else (width, height)
+            self.info = msgspec.structs.replace(self.info, width=width, height=height)
+            stack.pop_all()
 
     def _open(self) -> None:
-        self._container = _open_container(self._file, self._demuxer, self._limits)
-        try:
+        with ExitStack() as stack:
+            self._container = stack.enter_context(_open_container(self._file, self._demuxer, self._limits))
             self._stream = _video_stream(self._container)
             self._alpha_decoder = _alpha_decoder(self._stream)
-        except BaseException:
-            self._container.close()
-            raise
+            stack.pop_all()
         self._frames: Iterator[VideoFrame] = self._decode()
         self._pushed_back = None
 
@@ -281,10 +226,9 @@ class LibavSource:
 
     def render(self, frame: SourceFrame, crop: Crop, background: tuple[int, int, int]) -> Frame:
         """Return the part `crop` of a frame at the size it is drawn."""
-        picture: VideoFrame = frame.data  # type: ignore[assignment]
-        if picture.width * picture.height > self._limits.video_pixels:
+        if frame.data.width * frame.data.height > self._limits.video_pixels:
             raise BrokenFile("a frame is beyond the limit")
-        return render_crop(picture, crop, (self.info.width, self.info.height), self._orientation, background)
+        return render_crop(frame.data, crop, (self.info.width, self.info.height), self._orientation, background)
 
     def _decode(self) -> Iterator[VideoFrame]:
         """Yield the frames from here on; a long stretch of packets without any counts as damage."""
@@ -345,33 +289,27 @@ def _alpha_decoder(stream: VideoStream) -> VideoCodecContext | None:
         return None
 
 
-def _read_info(container: InputContainer, stream: VideoStream, limits: DecodeLimits) -> VideoInfo:
+def _read_info(container: InputContainer, stream: VideoStream, limits: DecodeLimits) -> MediaInfo:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width < 1 or height < 1:
         raise BrokenFile("it has no size")
     if width * height > limits.video_pixels:
         raise UnsupportedFile(f"it has {width} × {height} pixels, more than are opened here")
-    own = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
-    seconds = own or (container.duration / _MICROSECONDS_PER_SECOND if container.duration else None)
-    if seconds is not None and not 0 < seconds <= limits.video_seconds:
+    own = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    seconds = own or (container.duration or 0) / _MICROSECONDS_PER_SECOND
+    if not 0 <= seconds <= limits.video_seconds:
         raise BrokenFile("it claims a length that cannot be")
     rate = float(stream.average_rate or 0)
-    return VideoInfo(
-        width=width,
-        height=height,
-        seconds=seconds,
-        frame_rate=rate if 0 < rate <= 1000 else _FALLBACK_FRAME_RATE,
-        codec=stream.codec_context.codec.canonical_name,
-        has_sound=bool(container.streams.audio),
-    )
+    codec, has_sound = stream.codec_context.codec.canonical_name, bool(container.streams.audio)
+    frame_rate = rate if 0 < rate <= 1000 else _FALLBACK_FRAME_RATE
+    return MediaInfo(width, height, seconds, codec, has_sound, frame_rate=frame_rate)
 
 
-def _as_seen(info: VideoInfo, stream: VideoStream, *, turned: bool) -> VideoInfo:
-    """Return the facts with the pixels made square, the shorter side made longer, and the clip turned."""
+def _square_pixels(info: MediaInfo, stream: VideoStream) -> tuple[int, int]:
+    """Return the size with the pixels made square, the shorter side made longer."""
     aspect = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1)
-    width, height = info.width, info.height
     if 1 < aspect <= _MAX_PIXEL_ASPECT:
-        width = round(width * aspect)
-    elif 1 / _MAX_PIXEL_ASPECT <= aspect < 1:
-        height = round(height / aspect)
-    return msgspec.structs.replace(info, width=height if turned else width, height=width if turned else height)
+        return round(info.width * aspect), info.height
+    if 1 / _MAX_PIXEL_ASPECT <= aspect < 1:
+        return info.width, round(info.height / aspect)
+    return info.width, info.height

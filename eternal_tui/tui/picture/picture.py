@@ -190,7 +190,7 @@ class MediaView(VideoPlayer):
         clip = self._video = await AsyncVideo.open(path, limits=self._limits, background=ground)
         self._zoom_state.set_source_size((clip.info.width, clip.info.height), self._canvas(for_video=True))
         clip.resize(self._canvas(for_video=True))
-        self.duration_seconds = clip.info.seconds or 0.0
+        self.duration_seconds = clip.info.seconds
         self._playhead.frame_rate = clip.info.frame_rate
         found = await clip.frame_at(self.position)
         if found is not None:
