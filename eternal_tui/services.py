@@ -46,7 +46,7 @@ from eternal_tui.jobs.copies import CopyOptions, parse_output_path
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.jobs.result_actions import HookPolicy, HookRunner, ResultActions
-from eternal_tui.media.download.result import DownloadedFile
+from eternal_tui.media.decode.filetype import DownloadedFile
 from eternal_tui.media.limits import OPEN_POLICY, LinkPolicy
 
 if TYPE_CHECKING:

@@ -31,8 +31,8 @@ from eternal_tui.core.secret import Secret
 from eternal_tui.estimation.durations import DurationEstimator, JobKind
 from eternal_tui.estimation.interval import backoff_seconds, next_poll
 from eternal_tui.estimation.progress import Observation
+from eternal_tui.media.decode.filetype import DownloadedFile
 from eternal_tui.media.download.downloader import ResultDownloader
-from eternal_tui.media.download.result import DownloadedFile
 from eternal_tui.media.limits import LinkPolicy
 
 DEFAULT_WAIT_SECONDS = 1800.0

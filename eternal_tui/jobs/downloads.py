@@ -18,7 +18,7 @@ from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, with_even
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import sleep_until_set
 from eternal_tui.jobs.transitions import NO_LINK_MESSAGE
-from eternal_tui.media.download.result import DownloadedFile
+from eternal_tui.media.decode.filetype import DownloadedFile
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRejected, ResultError, StorageUnreachable
 
 MAX_CONCURRENT_DOWNLOADS = 4

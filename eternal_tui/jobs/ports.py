@@ -11,7 +11,7 @@ import msgspec
 
 from eternal_tui.api.models import CreateCharacterResponse, GenerateRequest, MediaType, PollResponse, SubmitResponse
 from eternal_tui.history.journal import Change
-from eternal_tui.media.download.result import DownloadedFile
+from eternal_tui.media.decode.filetype import DownloadedFile
 
 Record = dict[str, Any]
 

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from tests.media.fetching import file_names
 
 
 def write_partial(folder: ResultsDirectory, data: bytes) -> tuple[PartialFile, str]:
-    part = folder.create_partial()
+    part = PartialFile(folder, "image", encrypted=True)
     part.write(data)
     return part, hashlib.sha256(data).hexdigest()
 
@@ -31,7 +32,7 @@ def publish_data(folder: ResultsDirectory, data: bytes, name: str = "7") -> Path
 
 def test_a_second_file_of_one_job_gets_a_name_of_its_own(tmp_path: Path) -> None:
     """Seen to fail with os.rename in place of os.link: the second file replaced the first."""
-    with ResultsDirectory(tmp_path) as folder:
+    with closing(ResultsDirectory(tmp_path)) as folder:
         assert [publish_data(folder, data).name for data in (b"one", b"two", b"one", b"two", b"three")] == [
             "7.jpg", "7-2.jpg", "7.jpg", "7-2.jpg", "7-3.jpg"
         ]  # fmt: skip
@@ -46,7 +47,7 @@ def test_a_link_planted_at_the_final_name_is_stepped_around(tmp_path: Path, plac
     results = tmp_path / "results"
     results.mkdir()
     (results / "7.jpg").symlink_to("7.jpg" if place == "loop" else tmp_path / place)
-    with ResultsDirectory(results) as folder:
+    with closing(ResultsDirectory(results)) as folder:
         assert publish_data(folder, b"precious").name == "7-2.jpg"
     assert outside.read_bytes() == b"precious"
     assert (results / "7.jpg").is_symlink()
@@ -60,7 +61,7 @@ def test_other_things_at_the_final_name_are_stepped_around(tmp_path: Path, kind:
         (tmp_path / "7.jpg").mkdir()
     else:
         os.mkfifo(tmp_path / "7.jpg")
-    with ResultsDirectory(tmp_path) as folder:
+    with closing(ResultsDirectory(tmp_path)) as folder:
         assert publish_data(folder, b"one").name == "7-2.jpg"
 
 
@@ -76,7 +77,7 @@ def test_swapping_the_folder_for_a_link_half_way_gains_nothing(tmp_path: Path) -
     """Seen to fail with paths in place of the folder's handle: the file landed in the stranger's folder."""
     results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
     elsewhere.mkdir()
-    with ResultsDirectory(results) as folder:
+    with closing(ResultsDirectory(results)) as folder:
         part, digest = write_partial(folder, b"one")
         results.rename(tmp_path / "moved")
         results.symlink_to(elsewhere)
@@ -94,7 +95,7 @@ def test_a_file_in_the_folder_s_place_is_said(tmp_path: Path, kind: str) -> None
 
 
 def test_ninety_nine_different_files_are_enough(tmp_path: Path) -> None:
-    with ResultsDirectory(tmp_path) as folder:
+    with closing(ResultsDirectory(tmp_path)) as folder:
         for number in range(99):
             publish_data(folder, str(number).encode())
         part, digest = write_partial(folder, b"one more")
@@ -111,19 +112,20 @@ def test_disks_without_hard_links_are_served_without_overwriting(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    with ResultsDirectory(tmp_path) as folder:
+    with closing(ResultsDirectory(tmp_path)) as folder:
         assert [publish_data(folder, data).name for data in (b"one", b"two", b"one")] == ["7.jpg", "7-2.jpg", "7.jpg"]
     assert file_names(tmp_path) == ["7-2.jpg", "7.jpg"]
 
 
 def test_only_old_parts_are_cleared(tmp_path: Path) -> None:
     (tmp_path / "notes.part").write_text("")
-    with ResultsDirectory(tmp_path) as folder:
-        part = folder.create_partial()
+    with closing(ResultsDirectory(tmp_path)) as folder:
+        part = PartialFile(folder, "image", encrypted=True)
         made = part.file.fileno()
         now = os.fstat(made).st_mtime
-        assert folder.remove_stale_partials(now=now) == 0
-        assert folder.remove_stale_partials(now=now + 100_000) == 1
+        folder.remove_stale_partials(now=now)
+        assert file_names(tmp_path) == [part.name, "notes.part"]
+        folder.remove_stale_partials(now=now + 100_000)
         part.discard()
     assert file_names(tmp_path) == ["notes.part"]
 
@@ -140,11 +142,12 @@ def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mask: str) -> None:
     """Seen to fail without fchmod: under umask 777 the folder could not be entered, nor its files read."""
     code = """
         import os, sys
+        from contextlib import closing
         from pathlib import Path
-        from eternal_tui.media.download.results_dir import ResultsDirectory
+        from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory
         os.umask(int(sys.argv[2], 0))
-        with ResultsDirectory(Path(sys.argv[1])) as folder:
-            part = folder.create_partial()
+        with closing(ResultsDirectory(Path(sys.argv[1]))) as folder:
+            part = PartialFile(folder, "image", encrypted=True)
             part.write(b"one")
             folder.publish(part, "7", "jpg", "")
     """
@@ -164,12 +167,13 @@ def test_a_full_disk_is_said_as_such(tmp_path: Path) -> None:
     """The kernel itself refuses to write beyond 1,000 bytes; a short write must not pass for a whole one."""
     code = """
         import resource, signal, sys
+        from contextlib import closing
         from pathlib import Path
         from eternal_tui.media.errors import DiskFull
-        from eternal_tui.media.download.results_dir import ResultsDirectory
+        from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        with ResultsDirectory(Path(sys.argv[1])) as folder:
-            part = folder.create_partial()
+        with closing(ResultsDirectory(Path(sys.argv[1]))) as folder:
+            part = PartialFile(folder, "image", encrypted=True)
             resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
             part.write(bytes(900))
             try:

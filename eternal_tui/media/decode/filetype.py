@@ -1,7 +1,8 @@
-"""What a file is, by its first bytes alone."""
+"""What a file is: its type by its first bytes, and its facts once it is decoded and saved."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -34,6 +35,15 @@ class MediaInfo(msgspec.Struct, frozen=True):
     has_sound: bool = False
     note: str = ""
     frame_rate: float = 0.0
+
+
+class DownloadedFile(MediaInfo, frozen=True, kw_only=True):
+    """A result on disk: checked by length, type and decoding; `bytes` is its size."""
+
+    path: Path
+    kind: Literal["image", "video", "other", "encrypted"]
+    bytes: int
+    sha256: str = ""
 
 
 _TYPES: dict[Literal["image", "video", "other"], tuple[tuple[str, ...], ...]] = {

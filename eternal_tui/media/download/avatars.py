@@ -9,12 +9,14 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from eternal_tui.media.decode.filetype import IMAGE_SUFFIXES, MediaKind
-from eternal_tui.media.download.result import DownloadedFile
+from eternal_tui.media.decode.filetype import IMAGE_SUFFIXES
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import MIB, DecodeLimits, DownloadLimits
+
+if TYPE_CHECKING:
+    from eternal_tui.media.download.downloader import ResultDownloader
 
 MAX_CACHE_BYTES = 50 * MIB
 """Bytes of all cached avatars: about a thousand of those the service serves."""
@@ -36,16 +38,6 @@ AVATAR_LIMITS = DownloadLimits(
 _FILE_NAME_PATTERN = r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif|avif|bmp|tiff)"
 
 
-class Downloader(Protocol):
-    """Fetches and checks one file. Raises ResultError."""
-
-    async def fetch(self, url: str, *, name: str, expect: MediaKind) -> DownloadedFile:
-        """Return the file saved under `name`."""
-
-    async def close(self) -> None:
-        """Close every connection."""
-
-
 class AvatarCache:
     """Files by link, in `cache_dir`. `open_downloader` makes what fetches into that folder.
 
@@ -57,7 +49,7 @@ class AvatarCache:
     def __init__(
         self,
         cache_dir: Path,
-        open_downloader: Callable[[], Downloader],
+        open_downloader: Callable[[], ResultDownloader],
         *,
         max_bytes: int = MAX_CACHE_BYTES,
         now: Callable[[], float] = time.time,
@@ -66,7 +58,7 @@ class AvatarCache:
         self._open_downloader = open_downloader
         self._max_bytes = max_bytes
         self._now = now
-        self._downloader: asyncio.Task[Downloader] | None = None
+        self._downloader: asyncio.Task[ResultDownloader] | None = None
         self._download_slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
         self._tasks: dict[str, asyncio.Task[Path | None]] = {}
         self._failed_urls: set[str] = set()

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from eternal_tui.core.http import BodyTooLarge, BoundedDecompressor
 from eternal_tui.core.network import Network
-from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaInfo, MediaKind
-from eternal_tui.media.decode.validate import check_decodes, check_magic
+from eternal_tui.media.decode.filetype import DownloadedFile, MediaInfo, MediaKind
+from eternal_tui.media.decode.validate import check_decodes
 from eternal_tui.media.download.http import ContentRange, StorageClient, parse_content_range
-from eternal_tui.media.download.result import DownloadedFile
-from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory, sha256_of, validate_name
+from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory, sha256_of
 from eternal_tui.media.download.url_policy import Resolver, resolve_host
 from eternal_tui.media.errors import BrokenFile, DiskFull, StorageUnreachable
 from eternal_tui.media.limits import DEFAULT_POLICY, MIB, DownloadLimits, LinkPolicy
@@ -30,38 +31,11 @@ if TYPE_CHECKING:
 
 _SPACE_CHECK_INTERVAL_BYTES = 16 * MIB
 _MAX_KEPT_PARTIALS = 16
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _TransferInterrupted(Exception):
     """The transfer broke off after it had begun."""
-
-
-@dataclass(slots=True)
-class _PartialDownload:
-    """One file on its way: its part, the strong ETag it may be gone on with, and what it is to be."""
-
-    partial_file: PartialFile
-    expect: MediaKind
-    encrypted: bool
-    etag: str = ""
-    head: bytes = b""
-    file_type: FileType | None = None
-
-    def restart(self) -> None:
-        self.partial_file.truncate()
-        self.etag, self.head, self.file_type = "", b"", None
-
-    def write(self, chunk: bytes) -> None:
-        """Write `chunk`, refusing it once its first bytes show that it is no file at all."""
-        if len(self.head) < HEAD_BYTES:
-            self.head += chunk[: HEAD_BYTES - len(self.head)]
-            if len(self.head) == HEAD_BYTES:
-                self.check_magic()
-        self.partial_file.write(chunk)
-
-    def check_magic(self) -> None:
-        if not self.encrypted:
-            self.file_type = check_magic(self.head)
 
 
 class ResultDownloader:
@@ -90,12 +64,12 @@ class ResultDownloader:
         self._sleep = sleep
         self._now = now
         self._directory: ResultsDirectory | None = None
-        self._partial_downloads: dict[str, _PartialDownload] = {}
+        self._kept_partials: dict[str, PartialFile] = {}
 
     async def close(self) -> None:
         """Close every connection and remove what was only half fetched."""
-        while self._partial_downloads:
-            self._partial_downloads.popitem()[1].partial_file.discard()
+        while self._kept_partials:
+            self._kept_partials.popitem()[1].discard()
         await self._storage.close()
         if self._directory is not None:
             self._directory.close()
@@ -117,36 +91,32 @@ class ResultDownloader:
         other downloads should not wait for it.
         Raises ResultError, whose kinds `media.errors` lists, and ValueError for a name that is not ours.
         """
-        validate_name(name)
+        if _NAME_PATTERN.fullmatch(name) is None:
+            raise ValueError("a result is named by its job id: letters, digits, - and _ only")
         folder = self._open_directory()
-        download = self._partial_downloads.pop(name, None) or _PartialDownload(
-            folder.create_partial(), expect, encrypted
-        )
-        watch = asyncio.create_task(self._watch_speed(download.partial_file, on_slow)) if on_slow else None
+        part = self._kept_partials.pop(name, None) or PartialFile(folder, expect, encrypted=encrypted)
+        watch = asyncio.create_task(self._watch_speed(part, on_slow)) if on_slow else None
         try:
-            await self._transfer_with_resumes(url, download)
-            saved = await asyncio.to_thread(self._verify_and_publish, folder, download, name)
+            await self._transfer_with_resumes(url, part)
+            saved = await asyncio.to_thread(self._verify_and_publish, folder, part, name)
         except StorageUnreachable:
-            self._keep_partial(name, download)
+            self._keep_partial(name, part)
             raise
         except BaseException:
-            download.partial_file.discard()
+            part.discard()
             raise
         finally:
             if watch is not None:
                 watch.cancel()
-        download.partial_file.file.close()
+        part.file.close()
         return saved
 
-    async def _watch_speed(self, partial_file: PartialFile, on_slow: Callable[[], None]) -> None:
-        window = self._limits.slow_window_seconds
-        before = partial_file.received_bytes
-        while True:
+    async def _watch_speed(self, part: PartialFile, on_slow: Callable[[], None]) -> None:
+        window, before = self._limits.slow_window_seconds, -1.0
+        while part.received_bytes - before >= window * self._limits.min_bytes_per_second or before < 0:
+            before = part.received_bytes
             await asyncio.sleep(window)
-            if partial_file.received_bytes - before < window * self._limits.min_bytes_per_second:
-                on_slow()
-                return
-            before = partial_file.received_bytes
+        on_slow()
 
     def _open_directory(self) -> ResultsDirectory:
         if self._directory is None:
@@ -154,16 +124,16 @@ class ResultDownloader:
             self._directory.remove_stale_partials(now=self._now())
         return self._directory
 
-    def _keep_partial(self, name: str, download: _PartialDownload) -> None:
+    def _keep_partial(self, name: str, part: PartialFile) -> None:
         """Keep a part that can be gone on with for the next fetch of the same job."""
-        if not download.etag or not download.partial_file.received_bytes:
-            download.partial_file.discard()
+        if not part.etag or not part.received_bytes:
+            part.discard()
             return
-        while len(self._partial_downloads) >= _MAX_KEPT_PARTIALS:
-            self._partial_downloads.pop(next(iter(self._partial_downloads))).partial_file.discard()
-        self._partial_downloads[name] = download
+        while len(self._kept_partials) >= _MAX_KEPT_PARTIALS:
+            self._kept_partials.pop(next(iter(self._kept_partials))).discard()
+        self._kept_partials[name] = part
 
-    async def _transfer_with_resumes(self, url: str, download: _PartialDownload) -> None:
+    async def _transfer_with_resumes(self, url: str, part: PartialFile) -> None:
         """Transfer until the file is whole, going on after a cut where the storage allows it."""
         deadline = self._clock() + self._limits.overall_seconds
         for cut in range(self._limits.max_resumes + 1):
@@ -171,101 +141,78 @@ class ResultDownloader:
                 await self._sleep(2.0 ** (cut - 1))
             try:
                 async with asyncio.timeout(self._limits.overall_seconds):
-                    await self._transfer(url, download, deadline)
+                    await self._transfer(url, part, deadline)
                 return
             except _TransferInterrupted:
-                if not download.etag:
-                    download.restart()
+                if not part.etag:
+                    part.restart()
             except TimeoutError as error:
                 raise StorageUnreachable("it took too long") from error
         raise StorageUnreachable(f"the transfer broke off {self._limits.max_resumes + 1} times")
 
-    async def _transfer(self, url: str, download: _PartialDownload, deadline: float) -> None:
-        part = download.partial_file
-        async with self._storage.get(url, received_bytes=part.received_bytes, etag=download.etag) as response:
-            body = _start_body(response, download)
-            self._check_size(body, download)
-            decompressor = BoundedDecompressor(body.coding, self._limits.max_bytes(download.expect))
-            async for raw in _iter_raw_chunks(response):
-                for chunk in _decompress(decompressor, raw):
-                    self._check_chunk(chunk, download, deadline)
-                    download.write(chunk)
-        if not decompressor.is_complete:
-            raise _TransferInterrupted
-        if body.total is not None and part.received_bytes != body.total:
-            raise _TransferInterrupted
-        if download.file_type is None:
-            download.check_magic()
+    async def _transfer(self, url: str, part: PartialFile, deadline: float) -> None:
+        import httpx
 
-    def _check_chunk(self, chunk: bytes, download: _PartialDownload, deadline: float) -> None:
+        limit = self._limits.max_bytes(part.expect)
+        async with self._storage.get(url, received_bytes=part.received_bytes, etag=part.etag) as response:
+            body = _start_body(response, part)
+            if (body.total or 0) > limit:
+                raise BrokenFile("it is larger than the limit")
+            self._check_free_space((body.total or 0) - part.received_bytes)
+            decompressor = BoundedDecompressor(body.coding, limit)
+            try:
+                async for raw in response.aiter_raw():
+                    for chunk in decompressor.decompress(raw):
+                        self._check_chunk(chunk, part.received_bytes, limit, deadline)
+                        part.write(chunk)
+            except httpx.TransportError as error:
+                raise _TransferInterrupted from error
+            except BodyTooLarge as error:
+                raise BrokenFile("it is larger than the limit") from error
+            except zlib.error as error:
+                raise BrokenFile("it came packed, and cannot be unpacked") from error
+        if not decompressor.is_complete or body.total not in (None, part.received_bytes):
+            raise _TransferInterrupted
+        if part.file_type is None:
+            part.check_magic()
+
+    def _check_chunk(self, chunk: bytes, received_bytes: int, limit: int, deadline: float) -> None:
         if self._clock() > deadline:
             raise StorageUnreachable("it took too long")
-        received = download.partial_file.received_bytes
-        if received + len(chunk) > self._limits.max_bytes(download.expect):
+        new_bytes = received_bytes + len(chunk)
+        if new_bytes > limit:
             raise BrokenFile("it is larger than the limit")
-        if received // _SPACE_CHECK_INTERVAL_BYTES != (received + len(chunk)) // _SPACE_CHECK_INTERVAL_BYTES:
+        if received_bytes // _SPACE_CHECK_INTERVAL_BYTES != new_bytes // _SPACE_CHECK_INTERVAL_BYTES:
             self._check_free_space(len(chunk))
-
-    def _check_size(self, content_range: ContentRange, download: _PartialDownload) -> None:
-        total = content_range.total or 0
-        if total > self._limits.max_bytes(download.expect):
-            raise BrokenFile("it is larger than the limit")
-        self._check_free_space(total - download.partial_file.received_bytes)
 
     def _check_free_space(self, required_bytes: int) -> None:
         if self._open_directory().free_bytes() - required_bytes < self._limits.reserve_bytes:
             raise DiskFull("there is not enough room on the disk")
 
-    def _verify_and_publish(self, directory: ResultsDirectory, download: _PartialDownload, name: str) -> DownloadedFile:
+    def _verify_and_publish(self, directory: ResultsDirectory, part: PartialFile, name: str) -> DownloadedFile:
         """Check, flush and name the file. Blocks: runs in a thread."""
-        part, found = download.partial_file, download.file_type
-        facts = MediaInfo()
+        found, facts = part.file_type, MediaInfo()
         if found is not None:
-            facts = check_decodes(part.file, found, self._limits.decode, download.expect)
+            facts = check_decodes(part.file, found, self._limits.decode, part.expect)
         digest = sha256_of(part.file)
         part.flush_to_disk()
         return DownloadedFile(
             path=directory.publish(part, name, found.suffix if found else "bin", digest),
             kind=found.kind if found else "encrypted",
             bytes=part.received_bytes,
-            width=facts.width,
-            height=facts.height,
-            seconds=facts.seconds,
-            codec=facts.codec,
-            has_sound=facts.has_sound,
             sha256=digest,
-            note=facts.note,
+            **msgspec.structs.asdict(facts),
         )
 
 
-def _start_body(response: httpx.Response, download: _PartialDownload) -> ContentRange:
-    """Ready the download for what this answer brings: the rest of its file, or all of it again."""
+def _start_body(response: httpx.Response, part: PartialFile) -> ContentRange:
+    """Ready the part for what this answer brings: the rest of its file, or all of it again."""
     if response.status_code == 416:
         # The file has changed since its part was saved: the next request is for the whole.
-        download.restart()
+        part.restart()
         raise _TransferInterrupted
-    body = parse_content_range(response, download.partial_file.received_bytes)
+    body = parse_content_range(response, part.received_bytes)
     if body.start == 0:
-        download.restart()
-    download.etag = body.etag
+        part.restart()
+    part.etag = body.etag
     return body
-
-
-def _decompress(decompressor: BoundedDecompressor, raw: bytes) -> Iterator[bytes]:
-    try:
-        yield from decompressor.decompress(raw)
-    except BodyTooLarge as error:
-        raise BrokenFile("it is larger than the limit") from error
-    except zlib.error as error:
-        raise BrokenFile("it came packed, and cannot be unpacked") from error
-
-
-async def _iter_raw_chunks(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Yield the body as it came over the wire, never unpacked; raises _TransferCut where it breaks off."""
-    import httpx
-
-    try:
-        async for chunk in response.aiter_raw():
-            yield chunk
-    except httpx.TransportError as error:
-        raise _TransferInterrupted from error

@@ -8,30 +8,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, MediaKind
+from eternal_tui.media.decode.validate import check_magic
 from eternal_tui.media.errors import BrokenFile, DiskFull, ResultsDirUnusable
 
 PARTIAL_SUFFIX = ".part"
-_NAME_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_HARD_LINK_ERRNOS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 _MAX_COPIES = 99
-
-
-def validate_name(name: str) -> str:
-    """Return `name` if a file may be called so: our own job id text; raises ValueError for anything else."""
-    if _NAME_PATTERN.fullmatch(name) is None:
-        raise ValueError("a result is named by its job id: letters, digits, - and _ only")
-    return name
 
 
 @contextmanager
@@ -52,28 +43,44 @@ def sha256_of(file: FileIO | BufferedReader) -> str:
 
 
 class PartialFile:
-    """A download under way: a random name, mode 0600, opened once and written through that handle."""
+    """A download under way: a random name, mode 0600, opened once and written through that handle.
 
-    def __init__(self, directory: ResultsDirectory, name: str, file: FileIO) -> None:
-        self._directory = directory
-        self.name = name
-        self.file = file
-        self.received_bytes = 0
+    `etag` is the strong one by which it may be gone on with, `file_type` is known from its first bytes.
+    """
+
+    def __init__(self, directory: ResultsDirectory, expect: MediaKind, *, encrypted: bool = False) -> None:
+        self._directory, self.expect, self._encrypted = directory, expect, encrypted
+        self.name = f".{secrets.token_hex(16)}{PARTIAL_SUFFIX}"
+        self.file = directory.create(self.name)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.received_bytes, self.etag, self._head = 0, "", b""
+        self.file_type: FileType | None = None
 
     def write(self, data: bytes) -> None:
-        """Append `data`; raises DiskFull."""
+        """Append `data`; raises DiskFull, or BrokenFile once its first bytes show that it is no file at all."""
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - len(self._head)]
+            if len(self._head) == HEAD_BYTES:
+                self.check_magic()
         left = memoryview(data)
         with translate_oserror("writing"):
             while left:
                 left = left[self.file.write(left) :]
         self.received_bytes += len(data)
 
-    def truncate(self) -> None:
+    def check_magic(self) -> None:
+        """Learn the type from what has come; raises BrokenFile."""
+        if not self._encrypted:
+            self.file_type = check_magic(self._head)
+
+    def restart(self) -> None:
         """Empty the file."""
         with translate_oserror("writing"):
             self.file.seek(0)
             self.file.truncate()
-        self.received_bytes = 0
+        self._reset()
 
     def flush_to_disk(self) -> None:
         """Return once every byte is on the disk."""
@@ -113,12 +120,6 @@ class ResultsDirectory:
             raise
         return handle
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
     def close(self) -> None:
         """Let go of the folder; closing twice is fine."""
         if self._dir_fd >= 0:
@@ -131,14 +132,13 @@ class ResultsDirectory:
             found = os.fstatvfs(self._dir_fd)
         return found.f_bavail * found.f_frsize
 
-    def create_partial(self) -> PartialFile:
-        """Open a fresh part file under a random name that nothing else can have."""
-        name = f".{secrets.token_hex(16)}{PARTIAL_SUFFIX}"
+    def create(self, name: str) -> FileIO:
+        """Open a file of this name, which nothing may have yet."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with translate_oserror("creating a file"):
             handle = os.open(name, flags, 0o600, dir_fd=self._dir_fd)
             os.fchmod(handle, 0o600)
-        return PartialFile(self, name, FileIO(handle, "r+"))
+        return FileIO(handle, "r+")
 
     def remove(self, name: str) -> None:
         """Remove one file of this folder; one that is gone already is fine."""
@@ -199,19 +199,13 @@ class ResultsDirectory:
         with os.fdopen(handle, "rb") as file:
             return sha256_of(file) == sha256
 
-    def remove_stale_partials(self, *, now: float, max_age_seconds: float = 86_400.0) -> int:
-        """Remove part files too old for any download under way; times in epoch seconds. Returns how many."""
-        removed = 0
+    def remove_stale_partials(self, *, now: float, max_age_seconds: float = 86_400.0) -> None:
+        """Remove part files too old for any download under way; times in epoch seconds."""
         with translate_oserror("listing"):
             names = os.listdir(self._dir_fd)  # noqa: PTH208 - by handle, not by path
         for name in names:
-            if not (name.startswith(".") and name.endswith(PARTIAL_SUFFIX)):
-                continue
-            try:
-                found = os.stat(name, dir_fd=self._dir_fd, follow_symlinks=False)
-            except FileNotFoundError:
-                continue
-            if now - found.st_mtime > max_age_seconds:
-                self.remove(name)
-                removed += 1
-        return removed
+            if name.startswith(".") and name.endswith(PARTIAL_SUFFIX):
+                with suppress(FileNotFoundError):
+                    found = os.stat(name, dir_fd=self._dir_fd, follow_symlinks=False)
+                    if now - found.st_mtime > max_age_seconds:
+                        self.remove(name)
