@@ -90,12 +90,6 @@ class FilterTerm(msgspec.Struct, frozen=True):
     values: tuple[str, ...]
     negated: bool = False
 
-    def implies(self, other: FilterTerm) -> bool:
-        """Tell whether what meets this condition certainly meets the other."""
-        words = not (self.key or other.key or self.negated or other.negated)
-        # By its beginning: words for states are found by theirs.
-        return self == other or (words and self.values[0].startswith(other.values[0]))
-
 
 class JobFilter(msgspec.Struct, frozen=True):
     """A parsed filter; `errors` are sentences about what could not be read, and those parts are left out."""
@@ -109,10 +103,6 @@ class JobFilter(msgspec.Struct, frozen=True):
     def is_empty(self) -> bool:
         """Whether no job is left out."""
         return not self.terms and self.facet == "all"
-
-    def is_narrower_than(self, other: JobFilter) -> bool:
-        """Tell whether every job that passes here certainly passes `other` too."""
-        return self.facet == other.facet and all(any(mine.implies(term) for mine in self.terms) for term in other.terms)
 
     def matches(self, job: Job, now: float) -> bool:
         """Tell whether the job passes; `now` is in seconds since the epoch."""

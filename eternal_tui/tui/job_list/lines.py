@@ -149,7 +149,7 @@ class LineCache:
         return self._remember(job.id, CachedLine(job, appearance, line, cursor))
 
     def _batch_line(self, batch: str, row: int, width: int, cursor: bool) -> CachedLine:
-        ids, opened = self._index.ids_at(row), self._index.batches.is_open(batch)
+        ids, opened = self._index.ids_at(row), batch in self._index.open_batches
         columns, marked = columns_for(width, self._name_columns), self.marks.issuperset(ids)
         members = [self._index.jobs[job_id] for job_id in ids]
         appearance = (columns, cursor, marked, opened, members)

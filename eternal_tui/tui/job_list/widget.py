@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
+from textual.worker import Worker
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter
+from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter, prebuild_search_texts
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.job_list.incremental_filter import IncrementalFilter
-from eternal_tui.tui.job_list.index import SORT_ORDERS, JobIndex, ListCursor, ListView, UnseenJobs
+from eternal_tui.tui.job_list.index import NEWEST_FIRST, SORT_ORDERS, JobIndex, ListCursor, ListView, SortOrder
 from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LinePainter
 from eternal_tui.tui.job_list.row import has_clock
 from eternal_tui.tui.job_list.titles import empty_text, list_position, list_title
@@ -30,6 +31,10 @@ _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONF
 
 _BATCH_PATTERN = re.compile("[0-9a-z-]+")
 """Batches that a filter can name; any other, from a history made elsewhere, is unfolded instead of opened."""
+
+
+SLICE_JOBS = 4_000
+"""Jobs filtered between two turns of the event loop: under 10 ms even on a slow core with cold texts."""
 
 
 class JobList(JobView):
@@ -102,18 +107,20 @@ class JobList(JobView):
         self.on_redrawn: Callable[[], None] = lambda: None
         self._index = JobIndex()
         self._cursor = ListCursor(self._index)
-        self._unseen = UnseenJobs(self._index)
+        self._newest_id = 0
+        self._unseen_ids: set[int] = set()
         self._cache = LineCache(self._index, estimate_remaining, clock_step)
         self._marks = self._cache.marks
         self._filter = JobFilter()
         self._search = JobFilter()
         self._matches: list[int] | None = None
-        self._incremental_filter = IncrementalFilter(self._index)
+        self._order = NEWEST_FIRST
+        self._search_texts: dict[int, str] = {}
+        self._filtering: Worker[None] | None = None
         self._painter = LinePainter(self._line_at, self.role_style)
         self._last_marked_id: int | None = None
         self._title = SafeText("")
         self._position = SafeText("")
-        self._filter_pending = False
         self._key_table = KeyTable(self)
 
     @property
@@ -191,45 +198,45 @@ class JobList(JobView):
             filter=self._filter.text,
             facet=self._filter.facet,
             order="" if order is SORT_ORDERS[0] else order.name,
-            open=tuple(self._index.batches.open_batches()),
+            open=tuple(sorted(self._index.open_batches & {job.batch for job in self._index.jobs.values()})),
         )
 
     def restore(self, view: ListView) -> None:
         """Restore a view; jobs that are gone are left out."""
         self._filter = parse_filter(view.filter, view.facet if view.facet in FACETS else "all")
         self._cursor.preferred_id = view.cursor
-        self._index.batches.open_all(view.open)
+        self._index.open_batches.update(view.open)
         self._refilter(next((each for each in SORT_ORDERS if each.name == view.order), SORT_ORDERS[0]))
 
     def set_jobs(self, jobs: Sequence[Job], now: float) -> None:
         """Show these jobs instead of all before; `now` is in seconds since the epoch."""
         self._cache.now = now
-        self._index.clear()
-        self._incremental_filter.reset()
-        self._index.add_all(jobs)
+        self._index.replace_all(jobs)
+        self._search_texts.clear()
         self._cache.fit_names(jobs)
         self._marks.intersection_update(self._index.jobs)
-        self._unseen.reset()
+        self._newest_id = max(self._index.jobs, default=0)
+        self._unseen_ids.clear()
         self._refilter()
 
-    def apply_changes(self, changed: Iterable[Job], now: float, removed_ids: Iterable[int] = ()) -> None:
+    def apply_changes(self, changed: Sequence[Job], now: float, removed_ids: Iterable[int] = ()) -> None:
         self._cache.now = now
         before = self._scroll_anchor()
-        jobs = list(changed)
-        for job in jobs:
-            self._incremental_filter.mark_changed(job)
-        self._cache.fit_names(jobs)
-        everything, matches = self._filter.is_empty, self._filter.matches
-        self._index.put_many(jobs, is_shown=lambda job: everything or matches(job, now))
-        for job_id in removed_ids:
-            self._incremental_filter.mark_removed(job_id)
-            self._index.remove(job_id)
-            self._marks.discard(job_id)
-            self._unseen.discard(job_id)
+        gone = set(removed_ids)
+        for job_id in (*gone, *(job.id for job in changed)):
+            self._search_texts.pop(job_id, None)
+        self._cache.fit_names(changed)
+        self._index.update(changed, gone, lambda job: self._filter.is_empty or self._filter.matches(job, now))
+        self._marks -= gone
+        self._unseen_ids -= gone
+        if self._filtering is not None:
+            self._refilter()
         self._place_cursor(before)
-        if fresh := self._unseen.add_new([job.id for job in jobs], count=self.is_attached and bool(self.size.height)):
-            # Behind the scrolling that keeps the lines in view, or the cursor, which waits for the same.
-            self.call_after_refresh(self._update_unseen, fresh)
+        fresh = {job.id for job in changed if job.id > self._newest_id}
+        if self._newest_id and self.is_attached and self.size.height:
+            self._unseen_ids |= fresh
+            self._update_unseen_later()
+        self._newest_id = max(fresh, default=self._newest_id)
 
     def tick(self, now: float) -> None:
         self._cache.now = now
@@ -252,29 +259,53 @@ class JobList(JobView):
         self._update_title()
         return self._search
 
-    def prebuild_search(self) -> None:
-        self.run_worker(self._incremental_filter.prebuild(), group="job-list-warm", exclusive=True)
+    @work(group="job-list-warm", exclusive=True)
+    async def prebuild_search(self) -> None:
+        """Build the search text of every job before it is needed."""
+        for jobs in self._job_slices():
+            prebuild_search_texts(self._search_texts, jobs)
+            await asyncio.sleep(0)
+
+    def _job_slices(self) -> Iterator[list[Job]]:
+        jobs = list(self._index.jobs.values())
+        return (jobs[start : start + SLICE_JOBS] for start in range(0, len(jobs), SLICE_JOBS))
 
     def _find_matches(self) -> list[int]:
         """Return the jobs listed that the search matches, in list order; 100,000 jobs take 30 ms to search."""
         if self._matches is None:
             jobs = [self._index.jobs[job_id] for job_id in self._index.ids()] if self._search.terms else []
-            found = self._search.select(jobs, self._cache.now, self._incremental_filter.search_texts)
+            found = self._search.select(jobs, self._cache.now, self._search_texts)
             self._matches = [job.id for job in found]
         return self._matches
 
-    def _refilter(self, order: Any = None) -> None:
-        self._incremental_filter.start(self._filter, order or self._index.order, self._cache.now)
-        if self._incremental_filter.is_small:
-            self._incremental_filter.finish()
+    def _refilter(self, order: SortOrder | None = None) -> None:
+        """Show the jobs that pass the filter; of many, each slice leaves keys their turn."""
+        self._order = order or self._order
+        if self._filtering is not None:
+            self._filtering.cancel()
+            self._filtering = None
+        if self._filter.is_empty and self._order is NEWEST_FIRST:
+            self._index.show_all()
             self._show_filtered()
-        elif self.is_attached:
-            self.run_worker(self._run_filter(), group="job-list-search", exclusive=True)
+        elif len(self._index.jobs) <= SLICE_JOBS or not self.is_attached:
+            self._show_only(self._select(self._index.jobs.values()))
         else:
-            self._filter_pending = True
+            self._filtering = self._filter_slices()
 
-    async def _run_filter(self) -> None:
-        await self._incremental_filter.run()
+    def _select(self, jobs: Iterable[Job]) -> list[int]:
+        return [job.id for job in self._filter.select(jobs, self._cache.now, self._search_texts)]
+
+    @work
+    async def _filter_slices(self) -> None:
+        found: list[int] = []
+        for jobs in self._job_slices():
+            found += self._select(jobs)
+            await asyncio.sleep(0)
+        self._filtering = None
+        self._show_only(found)
+
+    def _show_only(self, ids: Iterable[int]) -> None:
+        self._index.show_only(ids, self._order)
         self._show_filtered()
 
     def _show_filtered(self) -> None:
@@ -336,7 +367,7 @@ class JobList(JobView):
 
     def _set_folded(self, row: int | None, *, folded: bool) -> None:
         batch = "" if row is None else self._index.batch_at(row)
-        if row is None or self._index.batches.is_open(batch) is not folded:
+        if row is None or (batch in self._index.open_batches) is not folded:
             return
         before = self._scroll_anchor()
         self._index.set_open(batch, opened=not folded)
@@ -347,12 +378,13 @@ class JobList(JobView):
         self._update_unseen_later()
 
     def _update_unseen_later(self) -> None:
-        if self._unseen:
+        """Count the new jobs above the rows in view, behind the scrolling that waits for the same."""
+        if self._unseen_ids:
             self.call_after_refresh(self._update_unseen)
 
-    def _update_unseen(self, job_ids: set[int] | None = None) -> None:
-        if self._unseen:
-            self._unseen.update(self.scroll_offset.y, job_ids)
+    def _update_unseen(self) -> None:
+        if self._unseen_ids:
+            self._unseen_ids.intersection_update(self._index.ids(self.scroll_offset.y))
             self._update_title()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -399,7 +431,7 @@ class JobList(JobView):
             if _BATCH_PATTERN.fullmatch(batch):
                 self.post_message(self.BatchOpenRequested(batch))
             else:
-                self.action_fold(self._index.batches.is_open(batch))
+                self.action_fold(batch in self._index.open_batches)
         elif self._cursor.job_id is not None:
             self.post_message(self.OpenRequested(self._cursor.job_id))
 
@@ -461,7 +493,7 @@ class JobList(JobView):
         self.set_filter(self._filter.text, names[(names.index(self._filter.facet) + 1) % len(names)])
 
     def action_sort(self) -> None:
-        self._refilter(SORT_ORDERS[(SORT_ORDERS.index(self._index.order) + 1) % len(SORT_ORDERS)])
+        self._refilter(SORT_ORDERS[(SORT_ORDERS.index(self._order) + 1) % len(SORT_ORDERS)])
 
     def action_clear(self) -> None:
         """Clear the marks; when there are none, the search, then the filter and the facet."""
@@ -484,7 +516,7 @@ class JobList(JobView):
             return self.is_searching
         if action == "fold":
             row = self._index.batch_row_of(self._cursor.job_id)
-            return row is not None and self._index.batches.is_open(self._index.batch_at(row)) is parameters[0]
+            return row is not None and (self._index.batch_at(row) in self._index.open_batches) is parameters[0]
         return super().check_action(action, parameters)
 
     async def on_key(self, event: events.Key) -> None:
@@ -513,8 +545,6 @@ class JobList(JobView):
 
     def on_mount(self) -> None:
         self.virtual_size = Size(self.size.width, len(self._index))
-        if self._filter_pending:
-            self.run_worker(self._run_filter(), group="job-list-search", exclusive=True)
 
     def on_resize(self) -> None:
         self._painter.clear()
@@ -529,7 +559,7 @@ class JobList(JobView):
 
     def _describe(self) -> SafeText:
         counts = len(self._index), len(self._index.jobs), len(self._marks)
-        return list_title(self._filter, *counts, self._index.order.name, new_above_count=len(self._unseen))
+        return list_title(self._filter, *counts, self._index.order.name, new_above_count=len(self._unseen_ids))
 
     def _describe_position(self) -> SafeText:
         if self._search.terms:

@@ -26,7 +26,7 @@ from eternal_tui.tui.job_list.index import JobIndex
 from eternal_tui.tui.job_list.pane import JobListPane
 from eternal_tui.tui.job_list.widget import JobList
 from eternal_tui.tui.terminal.compositor import DiffScreen
-from tests.drawn import screen_strips
+from tests.drawn import screen_strips, until
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
 
 
@@ -391,6 +391,18 @@ async def test_a_search_through_a_hundred_thousand_jobs_lets_keys_in_between() -
         await pilot.pause()
         assert len(turns) >= 20
         assert app.job_list.current_id == 77_777
+
+
+async def test_changes_during_a_search_are_not_lost() -> None:
+    app = PaneApp(_many_jobs())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await app.workers.wait_for_complete()
+        app.job_list.set_filter("7777")
+        await asyncio.sleep(0)
+        fresh = make_job(100_001, prompt="number 7777")
+        app.job_list.apply_changes([fresh, make_job(7_777, prompt="changed")], NOW, removed_ids=[77_777])
+        old = [job.id for job in _many_jobs() if "7777" in str(job.id) and job.id not in (7_777, 77_777)]
+        await until(pilot, lambda: app.job_list.listed_ids() == [100_001, *old])
 
 
 async def test_keys_during_a_search_do_not_search_again(monkeypatch: pytest.MonkeyPatch) -> None:
