@@ -63,34 +63,24 @@ class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
         ]
         return [self.min_end, *ages, self.max_end] if self.max_end < math.inf else [self.min_end, *ages]
 
-    def end_probabilities(self, ages: Sequence[float], log_ages: Sequence[float]) -> list[float]:
-        """Return the probability of having ended by each of these ages, given with their logarithms."""
+    def end_probability(self, age: float) -> float:
+        """Return the probability of having ended by this age."""
         if self.is_uniform():
-            span = self.max_end - self.min_end
-            return [min(max((age - self.min_end) / span, 0.0), 1.0) for age in ages]
-        first, last = self._tail_probabilities()
-        scale, erfc = 1 / (self.sigma * _SQRT_2), math.erfc
-        mu, half = self.mu * scale, 0.5
-        span = first - last
-        return [min(max((first - half * erfc(log * scale - mu)) / span, 0.0), 1.0) for log in log_ages]
-
-    def expected_lateness(self, ages: Sequence[float], end_probabilities: Sequence[float]) -> list[float]:
-        """Return the mean seconds by which a poll at each of these ages finds the end late."""
-        if self.is_uniform():
-            span = self.max_end - self.min_end
-            return [
-                at - self.max_end + span / 2 if at > self.max_end else max(at - self.min_end, 0.0) ** 2 / (2 * span)
-                for at in ages
-            ]
-        sums = [0.0]
-        for i in range(1, len(ages)):
-            sums.append(sums[-1] + (end_probabilities[i - 1] + end_probabilities[i]) / 2 * (ages[i] - ages[i - 1]))
-        return sums
+            part = (age - self.min_end) / (self.max_end - self.min_end)
+        else:
+            first, last = self._tail_probabilities()
+            part = (first - lognormal_survival(age, self.mu, self.sigma)) / (first - last)
+        return min(max(part, 0.0), 1.0)
 
     def _tail_probabilities(self) -> tuple[float, float]:
         first = lognormal_survival(self.min_end, self.mu, self.sigma)
         last = lognormal_survival(self.max_end, self.mu, self.sigma)
         return (first, last) if first > last else (1.0, 0.0)
+
+
+def end_probabilities(components: Sequence[MixtureComponent], ages: Sequence[float]) -> list[float]:
+    """Return the probability of having ended by each of these ages."""
+    return [sum(each.weight * each.end_probability(age) for each in components) for age in ages]
 
 
 def lognormal_survival(age: float, mu: float, sigma: float) -> float:
