@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from statistics import fmean, median
 
 import msgspec
@@ -12,19 +12,11 @@ import msgspec
 from eternal_tui.estimation.progress import (
     PRIOR_CURVE_WEIGHTS,
     Observation,
-    ProgressCurve,
     ProgressLearner,
-    curve_library,
 )
 
 MAX_DURATIONS_PER_KIND = 64
 """Durations per kind: enough for a stable fit, few enough to follow a changing service."""
-
-MAX_KINDS = 64
-"""Kinds in memory; the least recently used one is dropped first."""
-
-MAX_TYPES = 8
-"""Media types whose progress curve is learned; the service has two."""
 
 MIN_LEARNED_SECONDS, MAX_LEARNED_SECONDS = 0.2, 7200.0
 """Seconds; durations are clamped to these bounds: one suspended laptop must not spoil a fit."""
@@ -58,20 +50,14 @@ class JobKind(msgspec.Struct, frozen=True):
 class DurationModel(msgspec.Struct, frozen=True):
     """A lognormal duration: mean and standard deviation of ln(seconds), and the number of jobs it is fitted to.
 
-    `curve_weights` are the probabilities of the ways to report progress: never moving, uninformative, each curve of
-    the library, then `fitted_curve`, fitted to finished jobs once there are enough.
+    `curve_weights` are the probabilities of the ways to report progress: never moving, uninformative, then each curve
+    of the library.
     """
 
     mu: float
     sigma: float
     job_count: int = 0
     curve_weights: tuple[float, ...] = PRIOR_CURVE_WEIGHTS
-    fitted_curve: ProgressCurve | None = None
-
-    def weighted_curves(self) -> Iterator[tuple[ProgressCurve, float]]:
-        """Yield the curves with positive weights."""
-        known = curve_library() if self.fitted_curve is None else (*curve_library(), self.fitted_curve)
-        return ((curve, weight) for curve, weight in zip(known, self.curve_weights[2:], strict=True) if weight > 0)
 
     @property
     def median(self) -> float:
@@ -93,7 +79,7 @@ class DurationEstimator:
     """Durations of finished jobs by kind; kinds of one type share information (hierarchical model)."""
 
     def __init__(self) -> None:
-        self._residuals: OrderedDict[JobKind, deque[_LogResidual]] = OrderedDict()
+        self._residuals: dict[JobKind, deque[_LogResidual]] = {}
         self._models: dict[JobKind, DurationModel] = {}
         self._learners: dict[str, ProgressLearner] = {}
 
@@ -107,9 +93,7 @@ class DurationEstimator:
             return
         latest = min(max(seconds, MIN_LEARNED_SECONDS), MAX_LEARNED_SECONDS)
         earliest = (
-            _ASSUMED_RUNNING_SHARE * latest
-            if last_running_age is None or math.isnan(last_running_age)
-            else min(last_running_age, 0.999 * latest)
+            _ASSUMED_RUNNING_SHARE * latest if last_running_age is None else min(last_running_age, 0.999 * latest)
         )
         prior = prior_log_seconds(kind)
         model = self.model(kind)
@@ -117,33 +101,20 @@ class DurationEstimator:
         self._residuals.setdefault(kind, deque(maxlen=MAX_DURATIONS_PER_KIND)).append(
             _truncated_normal_moments(model.mu - prior, model.sigma, *between)
         )
-        self._residuals.move_to_end(kind)
-        if len(self._residuals) > MAX_KINDS:
-            self._residuals.popitem(last=False)
         self._models.clear()
 
     def learn_job(self, kind: JobKind, observations: Sequence[Observation], seconds: float) -> None:
         """Add a job found ended `seconds` after its submit, with all observations of it."""
         since = max((each.age for each in observations if 0 <= each.age < seconds), default=0.0)
         self.learn(kind, seconds, last_running_age=since)
-        self.learn_curve(kind, observations, seconds)
-
-    def learn_curve(self, kind: JobKind, observations: Sequence[Observation], seconds: float) -> None:
-        """Add the observed progress of a job found ended `seconds` after its submit."""
-        if kind.type not in self._learners and len(self._learners) >= MAX_TYPES:
-            return
         self._learners.setdefault(kind.type, ProgressLearner()).learn(observations, seconds)
         self._models.clear()
 
     def model(self, kind: JobKind) -> DurationModel:
         """Return the model of a kind, cached until the next `learn`."""
-        known = self._models.get(kind)
-        if known is None:
-            known = self._fit_model(kind)
-            if len(self._models) >= 2 * MAX_KINDS:
-                self._models.clear()
-            self._models[kind] = known
-        return known
+        if kind not in self._models:
+            self._models[kind] = self._fit_model(kind)
+        return self._models[kind]
 
     def _fit_model(self, kind: JobKind) -> DurationModel:
         learner = self._learners.get(kind.type) or next(iter(self._learners.values()), None)
@@ -170,7 +141,6 @@ class DurationEstimator:
             sigma=math.sqrt(own_variance + 1 / (from_family + from_own)),
             job_count=own.count,
             curve_weights=learner.weights() if learner else PRIOR_CURVE_WEIGHTS,
-            fitted_curve=learner.fitted_curve if learner else None,
         )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from eternal_tui.estimation.durations import DurationModel
 from eternal_tui.estimation.posterior import MixtureComponent, end_probabilities, posterior
-from eternal_tui.estimation.progress import Observation
+from eternal_tui.estimation.progress import Observation, ProgressCurve
 
 MIN_WAIT_SECONDS = 0.5
 """Least seconds between two polls."""
@@ -32,10 +32,16 @@ _NEGLIGIBLE_LATENESS_COST = 0.5
 as for a visible job long before its end. With slowing progress a video then takes 14 polls and is 0.9 s late, instead
 of 23 and 2.7."""
 
-_LATENESS_FACTOR_WITH_PROGRESS = 6.0
-"""Weight of lateness where progress is reported: polls are then cheap, as each one narrows the time of the end. Without
-it images with linear progress take 1.7 polls instead of 2.0 and are found 0.84 s late instead of 0.26
-(`tests/benchmarks/cadence_simulation.py`)."""
+_FINE_STEP_LATENESS_FACTOR, _COARSE_STEP_LATENESS_FACTOR = 8.0, 4.0
+"""Weight of lateness where progress is reported, for steps below and from COARSE_STEP_PERCENT on: each poll then also
+narrows the time of the end, which the costs below leave out. Without it images with linear progress take 1.7 polls
+instead of 2.1 and are found 0.84 s late instead of 0.24 (`tests/benchmarks/cadence_simulation.py`)."""
+
+_EQUAL_COST = 0.03
+"""Requests; of candidates whose costs differ by less, the latest is taken."""
+
+COARSE_STEP_PERCENT = 20
+"""Per cent."""
 
 IMMEDIATE_RESUME_COUNT = 4
 """Jobs polled at once after a start: the number of polling workers."""
@@ -75,20 +81,24 @@ def _best_poll_age(
     """Return the age at which a poll costs least: the poll, the expected lateness, and the polls after it."""
     ages = _candidate_ages(age, components, age + max_wait)
     ended = end_probabilities(components, ages)
-    p_informative = sum(each.weight for each in components if each.curve is not None)
-    lateness_weight *= 1 + (_LATENESS_FACTOR_WITH_PROGRESS - 1) * p_informative
-    # Costs are filled in from the last age to the first; `late` is the integral of the probability up to each age.
-    late = [0.0, *accumulate((p + q) / 2 * (to - at) for (at, to), (p, q) in zip(pairwise(ages), pairwise(ended)))]
+    lateness_weight *= sum(each.weight * _lateness_factor(each.curve) for each in components)
+    late = [0.0]
+    for (at, p), (to, q) in pairwise(zip(ages, ended, strict=True)):
+        late.append(late[-1] + (p + q) / 2 * (to - at))
     ahead = [0.0] * len(ages)
     ahead[-1] = 2 * (1 - ended[-1])
     for i in range(len(ages) - 2, -1, -1):
         base = late[i] - ended[i] * ages[i]
-        least = min(
-            lateness_weight * (late[j] - base - ended[i] * ages[j]) + ahead[j] for j in range(i + 1, len(ages))
-        )
+        least = min(lateness_weight * (late[j] - base - ended[i] * ages[j]) + ahead[j] for j in range(i + 1, len(ages)))
         ahead[i] = 1 - ended[i] + least
     reachable = (i for i, at in enumerate(ages) if age + MIN_WAIT_SECONDS <= at <= age + max_wait)
-    return max((-round(lateness_weight * late[i] + ahead[i], 2), ages[i]) for i in reachable)[1]
+    return max((-round((lateness_weight * late[i] + ahead[i]) / _EQUAL_COST), ages[i]) for i in reachable)[1]
+
+
+def _lateness_factor(curve: ProgressCurve | None) -> float:
+    if curve is None:
+        return 1.0
+    return _FINE_STEP_LATENESS_FACTOR if curve.step < COARSE_STEP_PERCENT else _COARSE_STEP_LATENESS_FACTOR
 
 
 def _candidate_ages(age: float, components: Sequence[MixtureComponent], max_poll_age: float) -> list[float]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import deque
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
@@ -99,12 +97,6 @@ def curve_library() -> tuple[ProgressCurve, ...]:
     return tuple(ProgressCurve(name, curve, step=step, noise=noise) for _, name, curve, step, noise in _CURVE_PRIORS)
 
 
-def usable_progress(observation: Observation) -> int | None:
-    """Return the progress clamped to 0..99, None where there is none."""
-    progress = observation.progress
-    return None if progress is None else min(max(progress, 0), 99)
-
-
 def informative(observations: Sequence[Observation], max_age: float) -> list[Observation]:
     """Return the newest informative observations up to an age: of a run of equal ones the first and the last."""
     result: list[Observation] = []
@@ -116,6 +108,13 @@ def informative(observations: Sequence[Observation], max_age: float) -> list[Obs
         else:
             result.append(each)
     return result[-MAX_READINGS:]
+
+
+def split_readings(usable: Sequence[Observation]) -> tuple[list[int | None], list[tuple[float, int]], float]:
+    """Return the per cents from 0 to 99, those reported with their ages, and the likelihood of the missing ones."""
+    progress = [None if each.progress is None else min(max(each.progress, 0), 99) for each in usable]
+    readings = [(each.age, known) for each, known in zip(usable, progress, strict=True) if known is not None]
+    return progress, readings, OUTLIER_PROBABILITY ** (len(progress) - len(readings))
 
 
 def uninformative_likelihood(readings: Sequence[int | None], weights: Sequence[float]) -> float:
@@ -170,14 +169,9 @@ def fit_speed(curve: ProgressCurve, readings: Sequence[tuple[float, int]]) -> Sp
     return SpeedFit(products / squares, squares**-0.5, math.exp(-residual / 2) * density)
 
 
-_MAX_POINTS = 240
-"""Readings that a curve is fitted to: some eighty jobs."""
-
 _MAX_DURATION_SECONDS = 1e6
 """Seconds; longer jobs are not used."""
 
-_MIN_POINTS_TO_FIT = 24
-_FIT_EVERY_JOBS = 4
 _EVIDENCE_DECAY = 0.97
 """Factor applied to earlier evidence with each job: a service may change."""
 
@@ -186,61 +180,33 @@ _MAX_LOG_ODDS = 12.0
 
 _MIN_CURVE_WEIGHT = 0.002
 
-_MIN_EXPLORED_WEIGHT = 0.05
-"""Weight of the second likeliest curve from which on the choice counts as open."""
-
-_EXPLORE_EVERY_JOBS = 4
-"""While the choice is open, the second curve is used after one of so many jobs."""
-
-_FITTED_CURVE_PRIOR = 0.1
-_MIN_NOISE_PERCENT = 1.0
-"""Per cent; readings are whole per cents, so no fitted curve is more precise."""
-
 
 class ProgressLearner:
-    """The evidence for each progress curve of one media type, and a curve fitted to its readings."""
+    """The evidence for each progress curve of one media type."""
 
     def __init__(self) -> None:
-        self._log_evidence = [0.0] * (len(PRIOR_CURVE_WEIGHTS) + 1)
-        self._points: deque[tuple[float, int]] = deque(maxlen=_MAX_POINTS)
-        self._job_count = 0
-        self.fitted_curve: ProgressCurve | None = None
+        self._log_evidence = [0.0] * len(PRIOR_CURVE_WEIGHTS)
 
     def learn(self, observations: Sequence[Observation], seconds: float) -> None:
         """Add a job found ended `seconds` after its submit."""
         usable = informative([each for each in observations if each.age < seconds], seconds)
         if not usable or seconds > _MAX_DURATION_SECONDS:
             return
-        progress = [usable_progress(each) for each in usable]
-        readings = [(each.age, known) for each, known in zip(usable, progress, strict=True) if known is not None]
-        p_missing = OUTLIER_PROBABILITY ** (len(progress) - len(readings))
-        last_age = usable[-1].age
+        progress, readings, p_missing = split_readings(usable)
         likelihoods = [uninformative_likelihood(progress, weights) for weights in ((1.0, 0.0), (0.0, 1.0))]
-        likelihoods += [p_missing * curve_likelihood(curve, readings, last_age, seconds) for curve in curve_library()]
-        likelihoods.append(
-            p_missing * curve_likelihood(self.fitted_curve, readings, last_age, seconds)
-            if self.fitted_curve
-            else fmean(likelihoods)
-        )
-        self._log_evidence = [
+        likelihoods += [
+            p_missing * _curve_likelihood(curve, readings, usable[-1].age, seconds) for curve in curve_library()
+        ]
+        evidence = [
             _EVIDENCE_DECAY * old + math.log(max(likelihood, 1e-12))
             for old, likelihood in zip(self._log_evidence, likelihoods, strict=True)
         ]
-        least = max(self._log_evidence) - _MAX_LOG_ODDS
-        self._log_evidence = [max(evidence, least) - least for evidence in self._log_evidence]
-        end = (last_age + seconds) / 2
-        self._points.extend((at / end, percent) for at, percent in readings)
-        self._job_count += 1
-        if self._job_count % _FIT_EVERY_JOBS == 0 and len(self._points) >= _MIN_POINTS_TO_FIT:
-            self.fitted_curve = fit_isotonic(self._points)
+        least = max(evidence) - _MAX_LOG_ODDS
+        self._log_evidence = [max(each, least) - least for each in evidence]
 
     def weights(self) -> tuple[float, ...]:
-        """Return the weights: never moves, uninformative, each curve of the library, and the fitted one if any."""
-        guesses = [*PRIOR_CURVE_WEIGHTS, _FITTED_CURVE_PRIOR] if self.fitted_curve else list(PRIOR_CURVE_WEIGHTS)
-        most = max(self._log_evidence)
-        raw = [guess * math.exp(evidence - most) for guess, evidence in zip(guesses, self._log_evidence, strict=False)]
-        if self._job_count % _EXPLORE_EVERY_JOBS == _EXPLORE_EVERY_JOBS - 1:
-            raw = explore(raw)
+        """Return the weights: never moves, uninformative, then each curve of the library."""
+        raw = [prior * math.exp(each) for prior, each in zip(PRIOR_CURVE_WEIGHTS, self._log_evidence, strict=True)]
         total = sum(raw)
         return (
             max(raw[0] / total, 0.004),
@@ -249,19 +215,7 @@ class ProgressLearner:
         )
 
 
-def explore(weights: Sequence[float]) -> list[float]:
-    """Return the weights with those of the two likeliest curves exchanged while the choice is open.
-
-    Otherwise a wrong choice may confirm itself: polls timed by one curve may not distinguish it from the other.
-    """
-    swapped = list(weights)
-    second, first = sorted(range(2, len(weights)), key=weights.__getitem__)[-2:]
-    if weights[second] > _MIN_EXPLORED_WEIGHT * sum(weights):
-        swapped[first], swapped[second] = weights[second], weights[first]
-    return swapped
-
-
-def curve_likelihood(
+def _curve_likelihood(
     curve: ProgressCurve, readings: Sequence[tuple[float, int]], min_end: float, max_end: float
 ) -> float:
     """Return the likelihood of the readings of a job that ended between these two ages."""
@@ -276,39 +230,3 @@ def curve_likelihood(
         for part in (0.1, 0.3, 0.5, 0.7, 0.9)
     )
     return fit.likelihood * fmean(densities)
-
-
-def fit_isotonic(points: Sequence[tuple[float, int]]) -> ProgressCurve:
-    """Return the monotone curve nearest to pairs of time share and per cent (isotonic regression)."""
-    blocks: list[list[float]] = []
-    for share, progress in sorted(points):
-        blocks.append([share, progress + 0.5, 1.0])
-        while len(blocks) > 1 and blocks[-2][1] >= blocks[-1][1]:
-            share_after, progress_after, n_after = blocks.pop()
-            share_before, progress_before, n_before = blocks[-1]
-            n = n_before + n_after
-            blocks[-1] = [
-                (share_before * n_before + share_after * n_after) / n,
-                (progress_before * n_before + progress_after * n_after) / n,
-                n,
-            ]
-    knots = [(0.0, 0.0), *((block[1], block[0]) for block in blocks if 0 < block[1] < 100), (100.0, 1.0)]
-    time_share = tuple(_interpolate(knots, progress) for progress in range(101))
-    errors = sorted(abs(progress + 0.5 - _progress_at(time_share, share)) for share, progress in points)
-    noise = 1.48 * errors[len(errors) // 2]
-    return ProgressCurve("fitted", time_share, noise=min(max(noise, _MIN_NOISE_PERCENT), 20.0))
-
-
-def _interpolate(knots: Sequence[tuple[float, float]], x: float) -> float:
-    for (x0, y0), (x1, y1) in itertools.pairwise(knots):
-        if x <= x1:
-            return y0 + (y1 - y0) * (x - x0) / (x1 - x0) if x1 > x0 else y1
-    return knots[-1][1]
-
-
-def _progress_at(time_share: Sequence[float], elapsed_share: float) -> float:
-    for progress in range(100):
-        if elapsed_share <= time_share[progress + 1]:
-            width = time_share[progress + 1] - time_share[progress]
-            return progress + ((elapsed_share - time_share[progress]) / width if width > 0 else 0.5)
-    return 100.0
