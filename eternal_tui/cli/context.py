@@ -139,6 +139,7 @@ def run_with_services(context: Context, command: Callable[[Services, Shutdown], 
 
     async def run(shutdown: Shutdown) -> int:
         services = context.open_services()
+        context.output.print_notices(services.jobs.notices)
         try:
             return await command(services, shutdown)
         finally:

@@ -13,6 +13,7 @@ from eternal_tui.jobs.model import Job, JobState
 
 if TYPE_CHECKING:
     from eternal_tui.cli.context import Context
+    from eternal_tui.services import Services
 
 
 def print_changed_jobs(context: Context, jobs: Iterable[Job], done: str) -> None:
@@ -22,6 +23,20 @@ def print_changed_jobs(context: Context, jobs: Iterable[Job], done: str) -> None
             context.output.print_json(job_to_json(job, context.results_dir))
         else:
             context.output.print_line(format_safe("job {id} · {done}", id=job.id, done=done))
+
+
+def print_job(context: Context, services: Services, job: Job, output: str | None = None, **event: str) -> None:
+    """Print a job and the path of its copy: one JSON object, after the fields of an event, or a line."""
+    if context.arguments.json:
+        context.output.print_json({**event, **job_to_json(job, services.results_dir), "output": output})
+    else:
+        context.output.print_line(format_job_line(job, services.results_dir, output), state=state_label(job))
+
+
+def print_job_error(context: Context, job: Job) -> None:
+    """Print why a job has no result, where something went wrong."""
+    if (sentence := job_error_message(job)) is not None:
+        context.output.error(sentence)
 
 
 def format_job_line(job: Job, results_dir: Path, output: str | None = None) -> SafeText:

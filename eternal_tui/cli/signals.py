@@ -6,6 +6,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
 from typing import Any, TypeVar
 
 from eternal_tui.config.credentials import kill_key_commands
@@ -13,7 +14,7 @@ from eternal_tui.core.process import hard_exit_after, on_signals
 
 T = TypeVar("T")
 
-STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 SUBMIT_GRACE_SECONDS = 1.0
 """Seconds a paid request under way is still waited for: its answer is worth more than a quick end."""
@@ -34,30 +35,24 @@ class ShutdownRequested(Exception):
 
 
 class Shutdown:
-    """Turns the stop signals of one run into ShutdownRequested; needs a running event loop."""
+    """Turns the stop signals of one run into ShutdownRequested."""
 
     def __init__(self) -> None:
         self.signal_number = 0
         self.internal_error: Exception | None = None
         self._requested = asyncio.Event()
-        self._unregister: Callable[[], None] = lambda: None
 
-    def install(self, *, own_process: bool) -> None:
-        """Handle signals from now on; those the parent ignores, as under nohup, stay ignored."""
-        if threading.current_thread() is not threading.main_thread():
-            return
-        loop = asyncio.get_running_loop()
-        wanted = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        self._unregister = on_signals(wanted, lambda number: self._on_signal(loop, number, own_process))
-
-    def uninstall(self) -> None:
-        """Restore the previous handlers."""
-        self._unregister()
-
-    def request(self, signal_number: int = signal.SIGINT) -> None:
-        """Stop the run as on a signal."""
+    def request(self, signal_number: int) -> None:
+        """Stop the run; the first signal counts."""
         self.signal_number = self.signal_number or signal_number
         self._requested.set()
+
+    def on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Stop on an error outside any awaited task: the program would only half work."""
+        error = context.get("exception")
+        if self.internal_error is None:
+            self.internal_error = error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
+        self.request(signal.SIGINT)
 
     async def run(self, awaitable: Awaitable[T], *, grace_seconds: float = 0.0) -> T:
         """Return what `awaitable` returns.
@@ -79,39 +74,29 @@ class Shutdown:
                 await asyncio.gather(task, return_exceptions=True)
         raise ShutdownRequested(self.signal_number)
 
-    def on_loop_error(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Stop on an error outside any awaited task: the program would only half work."""
-        error = context.get("exception")
-        if self.internal_error is None:
-            self.internal_error = error if isinstance(error, Exception) else RuntimeError(str(context.get("message")))
-        self.request()
-
-    @property
-    def is_requested(self) -> bool:
-        """Whether a signal has come."""
-        return self._requested.is_set()
-
-    def _on_signal(self, loop: asyncio.AbstractEventLoop, signal_number: int, own_process: bool) -> None:
-        if own_process and not self.signal_number:
-            hard_exit_after(HARD_EXIT_SECONDS, 128 + signal_number, kill_key_commands)
-        self.signal_number = self.signal_number or signal_number
-        loop.call_soon_threadsafe(self.request, signal_number)
-
 
 def run_with_shutdown(command: Callable[[Shutdown], Coroutine[Any, Any, int]], *, own_process: bool) -> int:
     """Run an asynchronous command and return its exit code; that of the signal where it raises ShutdownRequested."""
 
     async def run() -> int:
-        stopping = Shutdown()
-        stopping.install(own_process=own_process)
-        asyncio.get_running_loop().set_exception_handler(stopping.on_loop_error)
-        try:
-            return await command(stopping)
-        except ShutdownRequested as stopped:
-            if stopping.internal_error is not None:
-                raise stopping.internal_error from None
-            return stopped.exit_code
-        finally:
-            stopping.uninstall()
+        shutdown, loop = Shutdown(), asyncio.get_running_loop()
+
+        def on_signal(number: int) -> None:
+            if own_process:
+                hard_exit_after(HARD_EXIT_SECONDS, 128 + number, kill_key_commands)
+            loop.call_soon_threadsafe(shutdown.request, number)
+
+        loop.set_exception_handler(shutdown.on_loop_error)
+        with ExitStack() as stack:
+            if threading.current_thread() is threading.main_thread():
+                # Those the parent ignores, as under nohup, stay ignored.
+                heard = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+                stack.callback(on_signals(heard, on_signal))
+            try:
+                return await command(shutdown)
+            except ShutdownRequested as stopped:
+                if shutdown.internal_error is not None:
+                    raise shutdown.internal_error from None
+                return stopped.exit_code
 
     return asyncio.run(run())

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,18 +18,18 @@ import msgspec
 from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
 from eternal_tui.cli.context import Context, require_key, run_with_services
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import closing_line, format_job_line, job_error_message
+from eternal_tui.cli.formatting import closing_line, print_job, print_job_error
 from eternal_tui.cli.output import Output, is_terminal
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS, Shutdown, ShutdownRequested
 from eternal_tui.cli.waiting import (
-    ProgressLine,
     ResultOutput,
     add_wait_options,
     describe_end,
     parse_output,
+    show_progress,
     wait_for_jobs,
 )
 from eternal_tui.core.formatting import format_amount, format_cost
@@ -37,8 +38,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import TRANSIENT_CAUSES
 from eternal_tui.jobs.billing.charges import to_amount
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded
-from eternal_tui.jobs.formatting import UNSENT_CAUSES, pluralize, state_label
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import UNSENT_CAUSES, pluralize
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.submit.submitter import MAX_QUEUED_WAIT_SECONDS, SubmitDetails
 
@@ -62,7 +62,9 @@ def add_submit_options(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, "--wait", "wait until every result is saved")
     add_flag(parser, "--queue", "only queue the requests; `queue run` sends them")
     add_flag(parser, "--json", "print one JSON object per job")
-    _add_cost_options(parser)
+    add_flag(parser, "--yes", "do not ask, even above confirm_count and confirm_above")
+    add_option(parser, "--max-cost X", "spend at most X credits; the rest is not sent", type=_parse_credits)
+    add_flag(parser, "--dry-run", "print what would be sent and its cost; send nothing")
     add_wait_options(parser)
 
 
@@ -97,31 +99,26 @@ class SubmissionRun:
         self._result_output = result_output
         self._started_at = time.monotonic()
         self._batch = ""
-        self._job_ids: list[int] = []
         self._last_earlier_id = 0
-        self._seen_ids: set[int] = set()
+        self._queued_ids: frozenset[int] = frozenset()
         self._has_said_why = False
-        self._planned_by_job: dict[int, PlannedRequest | None] = {}
+        self._outputs: dict[int, str] = {}
         self._printed_ids: set[int] = set()
         self._extra_codes: list[ExitCode] = []
-        self._limit = CostLimit(services.jobs, context.output, context.arguments)
-        self._only_queue: bool = context.arguments.queue
-        self._is_dry_run: bool = context.arguments.dry_run
 
     async def run(self, planned: Sequence[PlannedRequest]) -> int:
         """Submit the requests, print their jobs, and return the exit code."""
-        self._output.print_notices(self._engine.notices)
         if self._context.is_ephemeral:
             self._output.info(sanitize("Demo mode: files are deleted on exit. Use --data-dir to keep them."))
         await self._engine.start(only_job_ids=())
         await self._engine.sync.load(one.retry_of for one in planned if one.retry_of is not None)
         planned = await self._shutdown.run(self._prepare(planned))
-        if self._is_dry_run:
-            self._limit.print_plan(planned, as_json=self._arguments.json)
+        if self._arguments.dry_run:
+            _print_plan(self._context, self._engine, planned)
             return ExitCode.SUCCESS
-        newest = self._engine.store.newest_first()
-        self._last_earlier_id = newest[0].id if newest else 0
-        with ProgressLine(self._engine, self._output, self._job_ids):
+        self._outputs = {one.index: one.output for one in planned}
+        self._last_earlier_id = max((job.id for job in self._engine.store.newest_first()), default=0)
+        with show_progress(self._engine, self._output, self._own_jobs):
             try:
                 await self._submit(planned)
                 if self._arguments.wait:
@@ -129,24 +126,22 @@ class SubmissionRun:
             except ShutdownRequested as stopped:
                 return self._report_shutdown(stopped, planned)
         jobs = self._own_jobs()
-        if len(planned) > 1 and not self._only_queue:
+        if len(planned) > 1 and not self._arguments.queue:
             self._output.info(sanitize(describe_end(jobs)))
-        codes = [self._exit_code(job) for job in jobs]
-        if self._result_output.failed:
-            codes.append(ExitCode.FAILED)
-        return worst_exit_code([*codes, *self._extra_codes])
+        failed = [ExitCode.FAILED] if self._result_output.failed else []
+        return worst_exit_code([*map(self._exit_code, jobs), *failed, *self._extra_codes])
 
     async def _prepare(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
         """Resolve characters, leave out what was sent before, and check the rest together."""
-        if not self._is_dry_run:
+        if not self._arguments.dry_run:
             await require_key(self._services)
         chosen = await self._resolve_characters(planned)
         if getattr(self._arguments, "resume", False):
             chosen = await self._leave_out_sent(chosen)
         elif len(chosen) > 1 or chosen[0].source:
             self._batch = os.urandom(4).hex()
-        if not self._is_dry_run:
-            await self._limit.check(chosen)
+        if not self._arguments.dry_run:
+            await _check_limits(self._context, self._engine, chosen)
         return chosen
 
     async def _resolve_characters(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
@@ -192,55 +187,47 @@ class SubmissionRun:
         return rest
 
     async def _submit(self, planned: Sequence[PlannedRequest]) -> None:
-        if self._only_queue:
+        if self._arguments.queue:
             await self._enqueue(planned)
             return
-        unsubscribe = self._engine.store.subscribe(self._collect_own_jobs)
-        try:
-            if len(planned) > 1 and self._arguments.max_cost is None and self._engine.queue.is_blocked():
-                await self._submit_queued(planned)
+        max_cost: Decimal | None = self._arguments.max_cost
+        if len(planned) > 1 and max_cost is None and self._engine.queue.is_blocked():
+            await self._submit_queued(planned)
+            return
+        for number, one in enumerate(planned):
+            if self._shutdown.signal_number:
+                raise ShutdownRequested(self._shutdown.signal_number)
+            if max_cost is not None and (refusal := _over_limit(self._engine, one, self._own_jobs(), max_cost)):
+                self._extra_codes.append(ExitCode.FAILED if self._own_jobs() else ExitCode.USAGE)
+                self._output.error(refusal)
+                self._report_unsent(len(planned) - number)
                 return
-            for number, one in enumerate(planned):
-                if self._shutdown.is_requested:
-                    raise ShutdownRequested(self._shutdown.signal_number)
-                if (refusal := self._limit.refusal(one, self._own_jobs())) is not None:
-                    self._extra_codes.append(ExitCode.FAILED if self._job_ids else ExitCode.USAGE)
-                    self._output.error(refusal)
-                    self._report_unsent(len(planned) - number)
-                    return
-                try:
-                    # Confirmed together before; the cap is checked again for each.
-                    submitting = self._engine.submitter.submit(
-                        [one.request],
-                        [self._details(one)],
-                        confirmed=True,
-                        wait_seconds=min(MAX_QUEUED_WAIT_SECONDS, self._seconds_left()),
-                    )
-                    (job,) = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
-                except (DailyCapExceeded, HistoryError) as error:
-                    if not self._job_ids:
-                        raise
-                    self._extra_codes.append(ExitCode.FAILED)
-                    self._output.error(sanitize(str(error)))
-                    self._report_unsent(len(planned) - number)
-                    return
-                self._planned_by_job[job.id] = one
-                self._report_submitted(job)
-                if job.state is JobState.UNCONFIRMED or job.cause in _FATAL_CAUSES:
-                    self._report_unsent(len(planned) - number - 1)
-                    return
-        finally:
-            unsubscribe()
+            try:
+                # Confirmed together before; the cap is checked again for each.
+                wait_seconds = min(MAX_QUEUED_WAIT_SECONDS, self._seconds_left())
+                submitting = self._engine.submitter.submit(
+                    [one.request], [self._details(one)], confirmed=True, wait_seconds=wait_seconds
+                )
+                (job,) = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
+            except (DailyCapExceeded, HistoryError) as error:
+                if not self._own_jobs():
+                    raise
+                self._extra_codes.append(ExitCode.FAILED)
+                self._output.error(sanitize(str(error)))
+                self._report_unsent(len(planned) - number)
+                return
+            self._report_submitted(job)
+            if job.state is JobState.UNCONFIRMED or job.cause in _FATAL_CAUSES:
+                self._report_unsent(len(planned) - number - 1)
+                return
 
     async def _submit_queued(self, planned: Sequence[PlannedRequest]) -> None:
         """Queue all requests before the first can be sent, so that none is lost, and report each as it is sent."""
         submitter = self._engine.submitter
         requests, details = [one.request for one in planned], [self._details(one) for one in planned]
         submitting = submitter.submit(requests, details, confirmed=True, wait_seconds=None)
-        jobs = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
-        self._planned_by_job |= {job.id: one for job, one in zip(jobs, planned, strict=True)}
         seconds = MAX_QUEUED_WAIT_SECONDS
-        for job in jobs:
+        for job in await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS):
             waiting = submitter.wait_until_sent(job, min(seconds, self._seconds_left()))
             sent = await self._shutdown.run(waiting, grace_seconds=SUBMIT_GRACE_SECONDS)
             if sent.state is JobState.QUEUED:
@@ -250,7 +237,7 @@ class SubmissionRun:
     async def _enqueue(self, planned: Sequence[PlannedRequest]) -> None:
         requests, details = [one.request for one in planned], [self._details(one) for one in planned]
         jobs = await self._engine.submitter.submit(requests, details, confirmed=True, only_queue=True)
-        self._job_ids += [job.id for job in jobs]
+        self._queued_ids = frozenset(job.id for job in jobs)
         for job in jobs:
             self._report_submitted(job)
         summary = self._engine.queue.summary()
@@ -268,25 +255,16 @@ class SubmissionRun:
             retry_of=one.retry_of,
         )
 
-    def _collect_own_jobs(self, job_ids: frozenset[int]) -> None:
-        # Jobs of other processes, which this one may take over, do not belong to it when they are first seen.
-        for job_id in sorted(job_ids - self._seen_ids):
-            job = self._engine.store.get(job_id)
-            if job is None or job_id <= self._last_earlier_id:
-                continue
-            self._seen_ids.add(job_id)
-            if self._engine.context.owns(job) and job_id not in self._planned_by_job:
-                self._planned_by_job[job_id] = None
-                self._job_ids.append(job_id)
-
     def _own_jobs(self) -> list[Job]:
-        return [job for job in map(self._engine.store.get, self._job_ids) if job is not None]
+        """Return the jobs of this run, oldest first, also those whose submit was interrupted."""
+        newer = list(takewhile(lambda job: job.id > self._last_earlier_id, self._engine.store.newest_first()))
+        return [job for job in reversed(newer) if self._engine.context.owns(job) or job.id in self._queued_ids]
 
     def _exit_code(self, job: Job) -> ExitCode:
         if not self._engine.store.is_durable(job.id):
             return ExitCode.UNCONFIRMED
         # Without --wait a job is done when its id is on disk.
-        if job.state is JobState.QUEUED and not self._only_queue:
+        if job.state is JobState.QUEUED and not self._arguments.queue:
             return ExitCode.TIMEOUT
         is_sent = job.state is JobState.SUCCEEDED and not self._arguments.wait
         return ExitCode.SUCCESS if is_sent else exit_code_of(job)
@@ -302,12 +280,10 @@ class SubmissionRun:
                     request=job.request_id,
                 )
             )
-        if not self._arguments.json:
-            self._output.print_line(format_job_line(job, self._engine.results_dir), state=state_label(job))
-        elif not self._arguments.wait or job.state in _NOT_WAITED_FOR:
-            self._print_json(job)
-        self._report_error(job)
-        if job.state is JobState.QUEUED and not self._only_queue and not self._has_said_why:
+        if not self._arguments.json or not self._arguments.wait or job.state in _NOT_WAITED_FOR:
+            self._print_job(job)
+        print_job_error(self._context, job)
+        if job.state is JobState.QUEUED and not self._arguments.queue and not self._has_said_why:
             self._has_said_why = True
             hold = self._engine.queue.state
             reason = "the queue is held." if hold.reason in ("", "by hand") else hold.reason
@@ -316,10 +292,6 @@ class SubmissionRun:
             self._output.info(
                 format_safe("Job {id} is queued: {reason} `eternal-tui queue run` sends it.", id=job.id, reason=reason)
             )
-
-    def _report_error(self, job: Job) -> None:
-        if (sentence := job_error_message(job)) is not None:
-            self._output.error(sentence)
 
     def _report_unsent(self, count: int) -> None:
         if count:
@@ -356,32 +328,28 @@ class SubmissionRun:
 
     async def _report_end(self, end: asyncio.Future[Job]) -> None:
         job = end.result()
-        one = self._planned_by_job.get(job.id)
-        path = parse_output(self._context, one.output) if one is not None and one.output else None
-        number = one.index if one is not None else 1
-        output = await self._result_output.handle(self._services, job, number=number, output=path)
-        if self._arguments.json:
-            self._print_json(job, output)
-        else:
-            self._output.print_line(format_job_line(job, self._engine.results_dir, output), state=state_label(job))
-        self._report_error(job)
+        number = job.batch_index or 1
+        text = self._outputs.get(number)
+        path = parse_output(self._context, text) if text else None
+        self._print_job(job, await self._result_output.handle(self._services, job, number=number, output=path))
+        print_job_error(self._context, job)
 
-    def _print_json(self, job: Job, output: str | None = None) -> None:
+    def _print_job(self, job: Job, output: str | None = None) -> None:
         self._printed_ids.add(job.id)
-        self._output.print_json(job_to_json(job, self._engine.results_dir) | {"output": output})
+        print_job(self._context, self._services, job, output)
 
     def _print_remaining(self) -> None:
         """Print the jobs that are not waited for any longer: a script needs their ids."""
         for job in self._own_jobs():
             if self._arguments.json and job.id not in self._printed_ids:
-                self._print_json(job)
+                self._print_job(job)
 
     def _report_shutdown(self, shutdown: ShutdownRequested, planned: Sequence[PlannedRequest]) -> int:
         self._print_remaining()
         jobs = self._own_jobs()
         unclear = [job for job in jobs if job.state is JobState.UNCONFIRMED]
         for job in unclear:
-            self._report_error(job)
+            print_job_error(self._context, job)
         self._output.info(closing_line("Stopped.", jobs))
         self._report_unsent(len(planned) - len(jobs))
         return ExitCode.UNCONFIRMED if unclear else shutdown.exit_code
@@ -422,13 +390,6 @@ MAX_UNKNOWN_REQUESTS = 2
 """Requests of unknown price sent under --max-cost: the second reveals what both cost."""
 
 
-def _add_cost_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options about money."""
-    add_flag(parser, "--yes", "do not ask, even above confirm_count and confirm_above")
-    add_option(parser, "--max-cost X", "spend at most X credits; the rest is not sent", type=_parse_credits)
-    add_flag(parser, "--dry-run", "print what would be sent and its cost; send nothing")
-
-
 def _parse_credits(text: str) -> Decimal:
     amount = to_amount(text.strip())
     if amount is None:
@@ -436,73 +397,58 @@ def _parse_credits(text: str) -> Decimal:
     return amount
 
 
-class CostLimit:
-    """The limits of one run. Amounts are credits."""
-
-    def __init__(self, engine: JobEngine, output: Output, given: argparse.Namespace) -> None:
-        self._engine = engine
-        self._output = output
-        self._is_confirmed: bool = given.yes
-        self._max_cost: Decimal | None = given.max_cost
-
-    async def check(self, planned: Sequence[PlannedRequest]) -> None:
-        """Raise UsageError or SubmitRejected where these may not be sent together; ask on a terminal."""
-        requests = [one.request for one in planned]
-        total = self._total(planned)
-        if self._max_cost is not None and total is not None and total > self._max_cost:
-            raise UsageError(
-                f"{pluralize(len(planned), 'request')} would cost {format_cost(total)}, more than --max-cost "
-                f"{format_amount(self._max_cost)}."
-            )
-        try:
-            await self._engine.submitter.check(requests, confirmed=self._is_confirmed)
-        except ConfirmationRequired as question:
-            is_dear = question.limit is not None
-            if not may_send(self._output, _question(question), count=len(planned), is_dear=is_dear):
-                most = "" if is_dear else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
-                raise UsageError(f"{question}{most} Add --yes to send it.") from None
-            await self._engine.submitter.check(requests, confirmed=True)
-
-    def refusal(self, one: PlannedRequest, jobs: Sequence[Job]) -> SafeText | None:
-        """Return why --max-cost forbids the next request after these jobs."""
-        if self._max_cost is None:
-            return None
-        spent = sum((to_amount(job.cost) or Decimal(0) for job in jobs), Decimal(0))
-        price = to_amount(self._engine.billing.estimate(one.request))
-        unknown = sum(job.cost is None for job in jobs)
-        if spent + (price or Decimal(0)) <= self._max_cost and (price is not None or unknown < MAX_UNKNOWN_REQUESTS):
-            return None
-        cost = "an unknown amount" if price is None else format_amount(price, is_exact=False)
-        return sanitize(
-            f"--max-cost {format_amount(self._max_cost)} is reached: {format_cost(spent)} are spent and the next "
-            f"request costs {cost}."
+async def _check_limits(context: Context, engine: JobEngine, planned: Sequence[PlannedRequest]) -> None:
+    """Raise UsageError or SubmitRejected where these may not be sent together; ask on a terminal."""
+    given, requests, total = context.arguments, [one.request for one in planned], _total_cost(engine, planned)
+    if given.max_cost is not None and total is not None and total > given.max_cost:
+        raise UsageError(
+            f"{pluralize(len(planned), 'request')} would cost {format_cost(total)}, more than --max-cost "
+            f"{format_amount(given.max_cost)}."
         )
+    try:
+        await engine.submitter.check(requests, confirmed=given.yes)
+    except ConfirmationRequired as problem:
+        is_dear = problem.limit is not None
+        count, price = pluralize(problem.count, "request"), format_cost(problem.estimate)
+        question = format_safe("Send {count} ({price})?", count=count, price=price)
+        if not may_send(context.output, question, count=len(planned), is_dear=is_dear):
+            most = "" if is_dear else f" Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
+            raise UsageError(f"{problem}{most} Add --yes to send it.") from None
+        await engine.submitter.check(requests, confirmed=True)
 
-    def print_plan(self, planned: Sequence[PlannedRequest], *, as_json: bool) -> None:
-        """Print what would be sent, with the estimated cost."""
-        for one in planned:
-            request, estimate = one.request, self._engine.billing.estimate(one.request)
-            if as_json:
-                fields = {name: getattr(request, name) for name in request.__struct_fields__}
-                self._output.print_json({**fields, "character_name": one.name, "estimate": estimate})
-                continue
-            kind = [request.type, request.quality or "", f"{request.duration} s" if request.duration else ""]
-            self._output.print_line(
-                join_safe(
-                    "  ",
-                    sanitize(" ".join(part for part in kind if part)),
-                    sanitize(one.name or request.character),
-                    sanitize(format_cost(estimate)),
-                    sanitize(request.prompt),
-                )
-            )
-        count = pluralize(len(planned), "request")
-        self._output.info(sanitize(f"{count}, {format_cost(self._total(planned))}. Nothing was sent."))
 
-    def _total(self, planned: Sequence[PlannedRequest]) -> Decimal | None:
-        estimates = [to_amount(self._engine.billing.estimate(one.request)) for one in planned]
-        known = [price for price in estimates if price is not None]
-        return sum(known, Decimal(0)) if len(known) == len(estimates) else None
+def _over_limit(engine: JobEngine, one: PlannedRequest, jobs: Sequence[Job], max_cost: Decimal) -> SafeText | None:
+    """Return why --max-cost forbids the next request after these jobs."""
+    spent = sum((to_amount(job.cost) or Decimal(0) for job in jobs), Decimal(0))
+    price = to_amount(engine.billing.estimate(one.request))
+    unknown = sum(job.cost is None for job in jobs)
+    if spent + (price or Decimal(0)) <= max_cost and (price is not None or unknown < MAX_UNKNOWN_REQUESTS):
+        return None
+    cost = "an unknown amount" if price is None else format_amount(price, is_exact=False)
+    return sanitize(
+        f"--max-cost {format_amount(max_cost)} is reached: {format_cost(spent)} are spent and the next "
+        f"request costs {cost}."
+    )
+
+
+def _print_plan(context: Context, engine: JobEngine, planned: Sequence[PlannedRequest]) -> None:
+    """Print what would be sent, with the estimated cost."""
+    output = context.output
+    for one in planned:
+        request, estimate = one.request, engine.billing.estimate(one.request)
+        if context.arguments.json:
+            output.print_json({**msgspec.structs.asdict(request), "character_name": one.name, "estimate": estimate})
+            continue
+        kind = [request.type, request.quality, f"{request.duration} s" if request.duration else None]
+        cells = (" ".join(filter(None, kind)), one.name or request.character, format_cost(estimate), request.prompt)
+        output.print_line(join_safe("  ", *map(sanitize, cells)))
+    count = pluralize(len(planned), "request")
+    output.info(sanitize(f"{count}, {format_cost(_total_cost(engine, planned))}. Nothing was sent."))
+
+
+def _total_cost(engine: JobEngine, planned: Sequence[PlannedRequest]) -> Decimal | None:
+    prices = [to_amount(engine.billing.estimate(one.request)) for one in planned]
+    return None if None in prices else sum(filter(None, prices), Decimal(0))
 
 
 def may_send(output: Output, question: SafeText, *, count: int, is_dear: bool) -> bool:
@@ -515,8 +461,3 @@ def may_send(output: Output, question: SafeText, *, count: int, is_dear: bool) -
             raise UsageError("Nothing was sent.") from None
         return True
     return not is_dear and count <= UNATTENDED_MAX_REQUESTS
-
-
-def _question(error: ConfirmationRequired) -> SafeText:
-    requests, price = pluralize(error.count, "request"), format_cost(error.estimate)
-    return format_safe("Send {requests} ({price})?", requests=requests, price=price)

@@ -6,10 +6,10 @@ import argparse
 import asyncio
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Context
 from eternal_tui.cli.errors import UsageError
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from eternal_tui.jobs.copies import OutputPath
     from eternal_tui.jobs.engine import JobEngine
     from eternal_tui.services import Services
-if TYPE_CHECKING:
-    from eternal_tui.jobs.engine import JobEngine
-
 
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 MAX_TIMEOUT_SECONDS = 30 * 86_400
@@ -82,6 +79,13 @@ def parse_output(context: Context, text: str, *, option: str = "--output ") -> O
         raise UsageError(f"{option}{text}: {error}") from None
 
 
+def copy_options(context: Context, output: OutputPath) -> CopyOptions:
+    """Return how results are copied: as `--sidecar` and `--embed` say, else as the settings do."""
+    given, settings = context.arguments, context.settings
+    embed = settings.embed if given.embed is None else given.embed
+    return CopyOptions(output=output, sidecar=given.sidecar or settings.sidecar, embed=embed)
+
+
 class ResultOutput:
     """Copies results and runs `--on-finished`, for a command that waits for jobs.
 
@@ -89,18 +93,16 @@ class ResultOutput:
     """
 
     def __init__(self, context: Context) -> None:
-        given, settings = context.arguments, context.settings
+        given = context.arguments
         self._context = context
         self._output = None if given.output is None else parse_output(context, given.output)
-        self._sidecar = given.sidecar or settings.sidecar
-        self._embed = settings.embed if given.embed is None else given.embed
         self._command: list[str] = []
-        if (text := getattr(given, "on_finished", None)) is not None:
+        if given.on_finished is not None:
             try:
-                self._command = shlex.split(text)
+                self._command = shlex.split(given.on_finished)
                 check_hook_command(self._command)
             except ValueError as error:
-                raise UsageError(f"--on-finished {text}: {error}") from None
+                raise UsageError(f"--on-finished {given.on_finished}: {error}") from None
         self.failed = False
 
     def attach(self, services: Services) -> None:
@@ -116,9 +118,8 @@ class ResultOutput:
         path = await actions.wait(job.id)
         output = output or self._output
         if output is not None and job.is_delivered and not job.is_creation:
-            options = CopyOptions(output=output, sidecar=self._sidecar, embed=self._embed)
             try:
-                path = await actions.copy(job, options, number=number)
+                path = await actions.copy(job, copy_options(self._context, output), number=number)
             except OSError as error:
                 self.failed = True
                 self._context.output.error(
@@ -128,6 +129,10 @@ class ResultOutput:
         if self._command and hook_name(job) == "on_finished":
             await actions.run_hook("--on-finished", self._command, job, path)
         return None if path is None else str(path)
+
+
+REFRESH_SECONDS = 0.5
+"""Seconds between repaints: a line that moves, and a few bytes a second over SSH."""
 
 
 async def wait_for_jobs(
@@ -142,60 +147,39 @@ async def wait_for_jobs(
 
     Raises ShutdownRequested, or TimeoutError after `timeout_seconds`.
     """
-    rejected = asyncio.Event()
-
-    def on_change(_ids: frozenset[int]) -> None:
-        if engine.monitor.is_key_rejected:
-            rejected.set()
-
-    unsubscribe = engine.store.subscribe(on_change)
-    tasks = [asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids]
-    pending = set(tasks)
-    rejection = asyncio.ensure_future(rejected.wait())
+    pending = [asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids]
     try:
         async with asyncio.timeout(timeout_seconds):
-            on_change(frozenset())
             while pending:
-                waiting = asyncio.wait({*pending, rejection}, return_when=asyncio.FIRST_COMPLETED)
+                waiting = asyncio.wait(pending, timeout=REFRESH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 done, _ = await shutdown.run(waiting)
-                for end in [task for task in tasks if task in pending & done]:
+                for end in [task for task in pending if task in done]:
                     await on_end(end)
-                pending -= done
-                if pending and rejection in done:
-                    return _key_rejection_reason(engine, job_ids)
+                    pending.remove(end)
+                if pending and engine.monitor.is_key_rejected:
+                    jobs = (job for job in map(engine.store.get, job_ids) if job is not None)
+                    return next((job.waiting_reason for job in jobs if job.waiting_reason), "API key rejected.")
             return ""
     finally:
-        unsubscribe()
-        for task in (*pending, rejection):
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*pending, rejection, return_exceptions=True)
-
-
-def _key_rejection_reason(engine: JobEngine, job_ids: Sequence[int]) -> str:
-    jobs = (job for job in map(engine.store.get, job_ids) if job is not None)
-    return next((job.waiting_reason for job in jobs if job.waiting_reason), "API key rejected.")
+        await asyncio.gather(*pending, return_exceptions=True)
 
 
 def describe_end(jobs: Sequence[Job]) -> str:
     """Return one line on several jobs: how many ended how or still run, each counted once, and what they cost."""
     summary = summarize(jobs)
-    parts = []
-    for count, word in (
-        (summary.done - summary.fetching - summary.without_file, "done"), (summary.without_file, "without file"),
-        (summary.failed, "failed"), (summary.rejected, "rejected"), (summary.unconfirmed, "unconfirmed"),
-        (summary.lost, "lost"), (summary.queued, "queued"), (summary.fetching, "downloading"),
-        (summary.in_progress - summary.queued - summary.fetching, "running"),
-    ):  # fmt: skip
-        if count:
-            parts.append(f"{count} {word}")
+    counts = {
+        "done": summary.done - summary.fetching - summary.without_file, "without file": summary.without_file,
+        "failed": summary.failed, "rejected": summary.rejected, "unconfirmed": summary.unconfirmed,
+        "lost": summary.lost, "queued": summary.queued, "downloading": summary.fetching,
+        "running": summary.in_progress - summary.queued - summary.fetching,
+    }  # fmt: skip
+    parts = [f"{count} {word}" for word, count in counts.items() if count]
     cost = "" if summary.cost is None else f" · {format_cost(summary.cost)}"
     batches = {job.batch for job in jobs}
     batch = f" · batch {batches.pop()}" if len(batches) == 1 and jobs[0].batch else ""
     return f"{len(jobs)} jobs: {', '.join(parts)}{cost}{batch}"
-
-
-REFRESH_SECONDS = 0.5
-"""Seconds between repaints: a line that moves, and a few bytes a second over SSH."""
 
 
 MIN_REASON_REFRESHES = 4
@@ -205,65 +189,45 @@ MIN_REFRESHES_BETWEEN_REASONS = 20
 """Refreshes between two such lines at least."""
 
 
-class ProgressLine:
-    """Refreshes the line for the duration of the block; `job_ids` may grow meanwhile.
+@contextmanager
+def show_progress(engine: JobEngine, output: Output, list_jobs: Callable[[], Sequence[Job]]) -> Iterator[None]:
+    """Refresh the progress line for the duration of the block.
 
     Off a terminal only the reason for waiting is printed, once and again when it changes.
     """
-
-    def __init__(self, engine: JobEngine, output: Output, job_ids: Sequence[int]) -> None:
-        self._engine = engine
-        self._output = output
-        self._job_ids = job_ids
-        self._task: asyncio.Task[None] | None = None
-        self._refreshes_with_reason = 0
-        self._refreshes_since_reason = MIN_REFRESHES_BETWEEN_REASONS
-        self._last_reason = ""
-
-    def __enter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        self._output.clear_progress()
-
-    async def _run(self) -> None:
-        while True:
-            jobs = [job for job in map(self._engine.store.get, self._job_ids) if job is not None]
-            under_way = [job for job in jobs if not job.is_ended or job.needs_download]
-            if not self._output.can_show_progress:
-                self._print_reason(_waiting_reason(self._engine, under_way))
-            elif under_way:
-                self._output.show_progress(format_progress(self._engine, under_way, len(jobs)))
-            await asyncio.sleep(REFRESH_SECONDS)
-
-    def _print_reason(self, reason: str) -> None:
-        self._refreshes_with_reason = self._refreshes_with_reason + 1 if reason else 0
-        self._refreshes_since_reason += 1
-        if (
-            self._refreshes_with_reason >= MIN_REASON_REFRESHES
-            and self._refreshes_since_reason >= MIN_REFRESHES_BETWEEN_REASONS
-            and reason != self._last_reason
-        ):
-            self._last_reason, self._refreshes_since_reason = reason, 0
-            self._output.info(format_safe("Waiting: {reason}", reason=reason))
+    task = asyncio.create_task(_refresh_progress(engine, output, list_jobs))
+    try:
+        yield
+    finally:
+        task.cancel()
+        output.clear_progress()
 
 
-def _waiting_reason(engine: JobEngine, unfinished: Sequence[Job]) -> str:
-    return (
-        engine.monitor.pause_reason or next((job.waiting_reason for job in unfinished if job.waiting_reason), "")
-        if unfinished
-        else ""
-    )
+async def _refresh_progress(engine: JobEngine, output: Output, list_jobs: Callable[[], Sequence[Job]]) -> None:
+    printed, with_reason, since_printed = "", 0, MIN_REFRESHES_BETWEEN_REASONS
+    while True:
+        jobs = list_jobs()
+        under_way = [job for job in jobs if not job.is_ended or job.needs_download]
+        reason = ""
+        if under_way:
+            waiting = (job.waiting_reason for job in under_way if job.waiting_reason)
+            reason = engine.monitor.pause_reason or next(waiting, "")
+        if output.can_show_progress:
+            if under_way:
+                output.show_progress(_format_progress(engine, under_way, len(jobs), reason))
+        else:
+            with_reason = with_reason + 1 if reason else 0
+            since_printed += 1
+            is_due = with_reason >= MIN_REASON_REFRESHES and since_printed >= MIN_REFRESHES_BETWEEN_REASONS
+            if is_due and reason != printed:
+                printed, since_printed = reason, 0
+                output.info(format_safe("Waiting: {reason}", reason=reason))
+        await asyncio.sleep(REFRESH_SECONDS)
 
 
-def format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int) -> SafeText:
+def _format_progress(engine: JobEngine, unfinished: Sequence[Job], total: int, reason: str) -> SafeText:
     """Return how far the jobs under way are, and why they wait if they do."""
-    if reason := _waiting_reason(engine, unfinished):
+    if reason:
         return format_safe("{count} running · {reason}", count=len(unfinished), reason=reason)
     if total == 1:
         job = unfinished[0]

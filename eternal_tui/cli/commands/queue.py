@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Command, Context, run_with_services
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import format_job_line, job_error_message
+from eternal_tui.cli.formatting import format_job_line, print_job_error
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import find_jobs
 from eternal_tui.cli.signals import Shutdown
@@ -54,38 +54,43 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _queue(context: Context, services: Services, shutdown: Shutdown) -> int:
-    action = context.arguments.action
+    engine, action = services.jobs, context.arguments.action
     try:
-        context.output.print_notices(services.jobs.notices)
         if action == "run":
-            await services.jobs.start(only_job_ids=())
+            await engine.start(only_job_ids=())
         else:
-            services.jobs.sync.load_newest()
-            await services.jobs.billing.load()
-            await services.jobs.sync.learn_durations()
-        await services.jobs.sync.load_unfinished()
-        actions = {"status": _status, "hold": _hold, "move": _move, "clear": _clear}
-        if action == "run":
-            return await shutdown.run(_QueueRun(context, services.jobs).run())
-        return await actions[action](context, services)
+            engine.sync.load_newest()
+            await engine.billing.load()
+            await engine.sync.learn_durations()
+        await engine.sync.load_unfinished()
+        match action:
+            case "run":
+                return await shutdown.run(_QueueRun(context, engine).run())
+            case "move":
+                await _move(context, services)
+            case "clear":
+                return await _clear(context, services)
+            case "hold":
+                engine.queue.hold("by hand")
+                context.output.info(_describe_queue(engine))
+                return ExitCode.SUCCESS
     except OSError as error:
         raise CommandError(ExitCode.FAILED, f"The queue could not be changed: {error.strerror}.") from None
+    _print_status(context, engine)
+    return ExitCode.SUCCESS
 
 
-def describe_queue(engine: JobEngine) -> SafeText:
+def _describe_queue(engine: JobEngine) -> SafeText:
     """Return how many requests are queued, what they cost, when they are done, and what holds them."""
     summary = engine.queue.summary()
     if not summary.count:
         return sanitize("The queue is empty and held." if summary.is_held else "The queue is empty.")
-    reason = summary.reason
-    if summary.held and not summary.is_held:
-        reason = "until `eternal-tui queue run`"
+    reason = "until `eternal-tui queue run`" if summary.held and not summary.is_held else summary.reason
     return join_safe(" · ", *summary.parts, *([sanitize(reason)] if reason else []))
 
 
-async def _status(context: Context, services: Services) -> int:
-    queue = services.jobs.queue
-    summary = queue.summary()
+def _print_status(context: Context, engine: JobEngine) -> None:
+    queue, summary = engine.queue, engine.queue.summary()
     if context.arguments.json:
         context.output.print_json(
             {
@@ -99,20 +104,13 @@ async def _status(context: Context, services: Services) -> int:
                 "jobs": [job.id for job in queue.entries()],
             }
         )
-        return ExitCode.SUCCESS
+        return
     for job in queue.entries():
-        _print_job(context, services.jobs, job)
-    context.output.info(describe_queue(services.jobs))
-    return ExitCode.SUCCESS
+        _print_job(context, engine, job)
+    context.output.info(_describe_queue(engine))
 
 
-async def _hold(context: Context, services: Services) -> int:
-    services.jobs.queue.hold("by hand")
-    context.output.info(describe_queue(services.jobs))
-    return ExitCode.SUCCESS
-
-
-async def _move(context: Context, services: Services) -> int:
+async def _move(context: Context, services: Services) -> None:
     *references, to = context.arguments.ids or [""]
     if not references or not (to in ("first", "last") or to.isdecimal()):
         raise UsageError("Use: eternal-tui queue move JOB... first|last|N.")
@@ -120,7 +118,6 @@ async def _move(context: Context, services: Services) -> int:
     queue = services.jobs.queue
     place = {"first": 0, "last": len(queue)}.get(to)
     await queue.move([job.id for job in jobs], max(int(to) - 1, 0) if place is None else place)
-    return await _status(context, services)
 
 
 async def _clear(context: Context, services: Services) -> int:
@@ -128,11 +125,10 @@ async def _clear(context: Context, services: Services) -> int:
     named = find_jobs(services.history, context.arguments.ids, context.output.stdin)
     if sent := [job.id for job in named if job.state is not JobState.QUEUED]:
         raise UsageError(f"Job {sent[0]} is not queued. Nothing was cancelled.")
-    wanted = [job.id for job in named] if context.arguments.ids else [job.id for job in queue.entries()]
+    wanted = [job.id for job in (named if context.arguments.ids else queue.entries())]
     cancelled = await queue.cancel(wanted)
-    context.output.info(
-        format_safe("Cancelled {jobs}. Nothing was charged.", jobs=pluralize(len(cancelled), "request"))
-    )
+    count = pluralize(len(cancelled), "request")
+    context.output.info(format_safe("Cancelled {jobs}. Nothing was charged.", jobs=count))
     return ExitCode.SUCCESS if len(cancelled) == len(wanted) else ExitCode.FAILED
 
 
@@ -144,7 +140,6 @@ class _QueueRun:
     def __init__(self, context: Context, engine: JobEngine) -> None:
         self._context = context
         self._engine = engine
-        self._waits_for_all: bool = context.arguments.until_empty
         self._sent: list[Job] = []
         self._sent_at = time.monotonic()
 
@@ -156,14 +151,14 @@ class _QueueRun:
         self._engine.store.subscribe(lambda _: changed.set())
         await self._engine.release_queue()
         if not len(queue):
-            output.info(describe_queue(self._engine))
+            output.info(_describe_queue(self._engine))
         try:
             async with asyncio.timeout(self._context.arguments.timeout):
                 while self._is_waiting():
                     changed.clear()
                     await sleep_until_set(self._engine.context.ports.clock, RECHECK_SECONDS, changed)
         except TimeoutError:
-            output.info(format_safe("Timed out. {queue}", queue=describe_queue(self._engine)))
+            output.info(format_safe("Timed out. {queue}", queue=_describe_queue(self._engine)))
             return ExitCode.TIMEOUT
         codes = [exit_code_of(job) for job in self._sent]
         if queue.state.held:
@@ -172,53 +167,44 @@ class _QueueRun:
             refused = any(job.cause == "key" for job in queue.entries())
             codes.append(ExitCode.KEY_ERROR if refused else ExitCode.FAILED)
         elif self._has_given_up():
-            output.error(describe_queue(self._engine))
+            output.error(_describe_queue(self._engine))
             codes.append(ExitCode.TIMEOUT)
         return worst_exit_code(codes)
 
     def _confirm(self, summary: QueueSummary) -> None:
         """Ask, or without a terminal allow what `generate` would send without `--yes`; raises CommandError."""
-        output, limit = self._context.output, self._engine.policy.confirm_above
+        limit = self._engine.policy.confirm_above
         if self._context.arguments.yes or not summary.held:
             return
-        queue = describe_queue(self._engine)
+        queue = _describe_queue(self._engine)
         is_dear = limit is not None and (summary.cost is None or summary.cost > limit)
-        if not may_send(output, format_safe("Send {queue}?", queue=queue), count=summary.held, is_dear=is_dear):
-            why = (
-                "This is above confirm_above." if is_dear else f"Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
-            )
+        question = format_safe("Send {queue}?", queue=queue)
+        if not may_send(self._context.output, question, count=summary.held, is_dear=is_dear):
+            most = f"Without a terminal at most {UNATTENDED_MAX_REQUESTS}."
+            why = "This is above confirm_above." if is_dear else most
             raise UsageError(f"{queue}. {why} Nothing was sent. Add --yes to send it.")
 
     def _is_waiting(self) -> bool:
-        queue = self._engine.queue
-        active = [
-            job
-            for job in self._engine.sync.unfinished()
-            if job.state in (JobState.QUEUED, JobState.SUBMITTING)
-            and (self._waits_for_all or self._engine.context.owns(job))
-        ]
-        sending = any(job.state is JobState.SUBMITTING for job in active)
-        return sending or (bool(active) and not queue.state.held and not self._has_given_up())
+        owns_all, owns = self._context.arguments.until_empty, self._engine.context.owns
+        states = {job.state for job in self._engine.sync.unfinished() if owns_all or owns(job)}
+        can_send = not self._engine.queue.state.held and not self._has_given_up()
+        return JobState.SUBMITTING in states or (JobState.QUEUED in states and can_send)
 
     def _has_given_up(self) -> bool:
         waited = time.monotonic() - self._sent_at
         return self._engine.queue.pause_seconds > 0 and waited > MAX_QUEUED_WAIT_SECONDS
 
     def _on_submitted(self, job: Job) -> None:
-        if job.state is JobState.QUEUED and self._engine.queue.state.held:
-            return
-        if job.state is JobState.QUEUED:
+        if job.state is not JobState.QUEUED:
+            self._sent.append(job)
+            self._sent_at = time.monotonic()
+            _print_job(self._context, self._engine, job)
+            print_job_error(self._context, job)
+        elif not self._engine.queue.state.held:
             self._context.output.info(format_safe("Job {id} is queued again: {why}", id=job.id, why=job.waiting_reason))
-            return
-        self._sent.append(job)
-        self._sent_at = time.monotonic()
-        _print_job(self._context, self._engine, job)
-        if (sentence := job_error_message(job)) is not None:
-            self._context.output.error(sentence)
 
 
 def _run(context: Context) -> int:
-    """Run the action and return the exit code."""
     action = context.arguments.action
     if context.arguments.ids and action not in ("move", "clear"):
         raise UsageError(f"`queue {action}` takes no JOB.")

@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Command, Context, require_key, run_with_services
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
-from eternal_tui.cli.formatting import closing_line, describe_unfinished, format_job_line, job_error_message
+from eternal_tui.cli.formatting import closing_line, describe_unfinished, print_job, print_job_error
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import add_option
 from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, ShutdownRequested
-from eternal_tui.cli.waiting import ProgressLine, ResultOutput, add_wait_options, describe_end, wait_for_jobs
+from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, show_progress, wait_for_jobs
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound
-from eternal_tui.jobs.formatting import state_label
-from eternal_tui.jobs.job_json import format_utc, job_to_json
+from eternal_tui.jobs.job_json import format_utc
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 
 if TYPE_CHECKING:
@@ -50,23 +49,18 @@ A job that has its file is not downloaded again, only copied with -o. Free.
 
 class _WatchRun:
     def __init__(self, context: Context, services: Services, shutdown: Shutdown, result_output: ResultOutput) -> None:
+        self._context = context
         self._services = services
         self._engine = services.jobs
         self._output = context.output
         self._arguments = context.arguments
-        self._references: list[str] = context.arguments.ids
-        wanted: bool | None = context.arguments.json
-        self._prints_json = not is_terminal(context.output.stdout) if wanted is None else wanted
         self._shutdown = shutdown
         self._result_output = result_output
         self._printed: dict[int, Job | None] = {}
-        self._queued: list[Job] = []
 
     async def run(self) -> int:
-        self._output.print_notices(self._engine.notices)
         ids = await asyncio.to_thread(self._select_job_ids)
         if not ids:
-            self._output.info(describe_unfinished(self._queued) or SafeText("No unfinished jobs."))
             return ExitCode.SUCCESS
         await self._engine.start(only_job_ids=ids)
         if (url := getattr(self._arguments, "url", None)) is not None:
@@ -74,62 +68,67 @@ class _WatchRun:
                 raise UsageError(f"--url needs exactly one job, not {len(ids)}.")
             await self._shutdown.run(self._engine.download_from(ids[0], url))
         await self._shutdown.run(self._resume_polling(ids))
+
+        def list_jobs() -> list[Job]:
+            return [job for job in map(self._engine.store.get, ids) if job is not None]
+
         unsubscribe = self._engine.store.subscribe(self._on_change)
-        timed_out = False
+        codes: list[ExitCode] = []
         try:
-            with ProgressLine(self._engine, self._output, ids):
+            with show_progress(self._engine, self._output, list_jobs):
                 self._printed = dict.fromkeys(ids)
                 self._on_change(frozenset(ids))
-                await self._wait_until_done(ids)
+                rejection = await wait_for_jobs(
+                    self._engine, ids, self._shutdown, self._on_end, timeout_seconds=self._arguments.timeout
+                )
+            if rejection:
+                raise CommandError(ExitCode.KEY_ERROR, closing_line(rejection, list_jobs()))
         except TimeoutError:
-            timed_out = True
+            codes.append(ExitCode.TIMEOUT)
+            self._output.info(closing_line("Timed out.", list_jobs()))
         except ShutdownRequested:
-            self._output.info(closing_line("Stopped.", self._jobs(ids)))
+            self._output.info(closing_line("Stopped.", list_jobs()))
             raise
         finally:
             unsubscribe()
-        jobs = self._jobs(ids)
-        if timed_out:
-            self._output.info(closing_line("Timed out.", jobs))
+        jobs = list_jobs()
         if len(jobs) > 1:
             self._output.info(sanitize(describe_end(jobs)))
-        codes = [*map(exit_code_of, jobs), *([ExitCode.TIMEOUT] if timed_out else ())]
-        return worst_exit_code([*codes, *([ExitCode.FAILED] if self._result_output.failed else ())])
-
-    def _jobs(self, ids: list[int]) -> list[Job]:
-        return [job for job in map(self._engine.store.get, ids) if job is not None]
+        if self._result_output.failed:
+            codes.append(ExitCode.FAILED)
+        return worst_exit_code([*map(exit_code_of, jobs), *codes])
 
     def _select_job_ids(self) -> list[int]:
-        history = self._services.history
-        if self._references:
-            jobs = find_jobs(history, self._references, self._output.stdin)
+        """Return the ids of the jobs to watch, and print why others are left out."""
+        history, references = self._services.history, self._arguments.ids
+        if references:
+            jobs = find_jobs(history, references, self._output.stdin)
         else:
+            unfinished = UNFINISHED_STATES
             jobs = [
-                job
-                for job in iter_jobs(history)
-                if (job.state in UNFINISHED_STATES and job.watched) or job.needs_download
+                job for job in iter_jobs(history) if (job.state in unfinished and job.watched) or job.needs_download
             ]
-        elsewhere = [
-            job for job in jobs if not self._is_on_this_service(job) and (not job.is_ended or job.needs_download)
-        ]
-        for job in elsewhere:
-            self._output.info(format_safe("Job {id} belongs to {host}; skipped.", id=job.id, host=job.service))
-        self._queued = [job for job in jobs if job.state is JobState.QUEUED]
-        ids = [job.id for job in jobs if job not in elsewhere and job not in self._queued]
-        if self._queued and ids:
-            self._output.info(describe_unfinished(self._queued))
-        if elsewhere and self._references and not ids:
+        here: list[int] = []
+        queued = [job for job in jobs if job.state is JobState.QUEUED]
+        has_others = False
+        for job in jobs:
+            if job.service not in ("", self._services.service_name) and (not job.is_ended or job.needs_download):
+                has_others = True
+                self._output.info(format_safe("Job {id} belongs to {host}; skipped.", id=job.id, host=job.service))
+            elif job.state is not JobState.QUEUED:
+                here.append(job.id)
+        if has_others and references and not here:
             raise UsageError("None of these jobs belongs to this service; --base-url names another.")
-        return ids
-
-    def _is_on_this_service(self, job: Job) -> bool:
-        return job.service in ("", self._services.service_name)
+        if queued or not here:
+            self._output.info(describe_unfinished(queued) or SafeText("No unfinished jobs."))
+        return here
 
     async def _resume_polling(self, job_ids: list[int]) -> None:
-        if any(self._get_job(job_id).state in POLLED_STATES for job_id in job_ids):
+        store = self._engine.store
+        if any(store[job_id].state in POLLED_STATES for job_id in job_ids):
             await require_key(self._services)
-        for job_id in job_ids if self._references else ():
-            job = self._get_job(job_id)
+        for job_id in job_ids if self._arguments.ids else ():
+            job = store[job_id]
             try:
                 if job.state is JobState.LOST or (job.state in POLLED_STATES and not job.watched):
                     await self._engine.watch_now(job_id)
@@ -137,12 +136,6 @@ class _WatchRun:
                     await self._engine.retry_download(job_id)
             except InvalidJobState:
                 continue  # another instance is at it; its changes arrive here
-
-    def _get_job(self, job_id: int) -> Job:
-        job = self._engine.store.get(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
-        return job
 
     def _on_change(self, job_ids: frozenset[int]) -> None:
         for job_id in self._printed:
@@ -153,23 +146,12 @@ class _WatchRun:
                 # The end is printed once its actions are done.
                 if not job.is_ended or job.needs_download:
                     self._print_job("state", job)
-            elif self._prints_json and (old.progress, old.status_text) != (job.progress, job.status_text):
+            elif self._arguments.json and (old.progress, old.status_text) != (job.progress, job.status_text):
                 self._print_job("progress", job)
 
     def _print_job(self, event: str, job: Job, output: str | None = None) -> None:
-        if self._prints_json:
-            fields: dict[str, Any] = {"event": event, "time": format_utc(time.time())}
-            self._output.print_json(fields | job_to_json(job, self._engine.results_dir) | {"output": output})
-        else:
-            self._output.print_line(format_job_line(job, self._engine.results_dir, output), state=state_label(job))
-
-    async def _wait_until_done(self, job_ids: list[int]) -> None:
-        rejection = await wait_for_jobs(
-            self._engine, job_ids, self._shutdown, self._on_end, timeout_seconds=self._arguments.timeout
-        )
-        if rejection:
-            line = closing_line(rejection, self._jobs(job_ids))
-            raise CommandError(ExitCode.KEY_ERROR, line)
+        now = format_utc(time.time()) or ""
+        print_job(self._context, self._services, job, output, event=event, time=now)
 
     async def _on_end(self, end: asyncio.Future[Job]) -> None:
         try:
@@ -180,8 +162,7 @@ class _WatchRun:
         self._printed.pop(job.id, None)
         output = await self._result_output.handle(self._services, job, number=job.batch_index or 1)
         self._print_job("finished" if job.is_ended and not job.needs_download else "state", job, output)
-        if (sentence := job_error_message(job)) is not None:
-            self._output.error(sentence)
+        print_job_error(self._context, job)
 
 
 def _add_watch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -204,6 +185,8 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(context: Context) -> int:
+    if context.arguments.json is None:
+        context.arguments.json = not is_terminal(context.output.stdout)
     result_output = ResultOutput(context)
 
     async def watch(services: Services, shutdown: Shutdown) -> int:
