@@ -94,7 +94,9 @@ class CharacterCatalog:
         return self.fetched_at is not None and 0 <= self._clock.time() - self.fetched_at < seconds
 
     def load_stored(self) -> None:
-        """Load the cached list of this service, if there is one."""
+        """Load the cached list of this service, if there is one and no list is loaded yet."""
+        if self.fetched_at is not None:
+            return
         with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
             data = read_limited(self._path)
             if data is None:
@@ -186,8 +188,7 @@ class CharacterCatalog:
 
     def is_known(self, character_id: str) -> bool:
         """Tell whether there is nothing to ask before the character is submitted or refused."""
-        if self.fetched_at is None:
-            self.load_stored()
+        self.load_stored()
         if not character_id or self.rejection_reason(character_id) or self._is_current_for(character_id):
             return True
         return self._clock.monotonic() - self._backed_off_at < BACK_OFF_SECONDS
@@ -238,8 +239,7 @@ class CharacterCatalog:
 
         The request then goes on for other callers. `on_long_wait` is called once, after `LONG_WAIT_SECONDS`.
         """
-        if self.fetched_at is None:
-            self.load_stored()
+        self.load_stored()
         if self._is_current_for(wanted):
             return True
         waiting = asyncio.ensure_future(self.load(force_refresh=True))

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.services import Services
-from eternal_tui.tui.screens.create_character import CreateCharacter
+from eternal_tui.tui.screens.characters import CreateCharacter
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.security.drawn import WideScreenApp, capture_rows, unsafe_bytes
 from tests.security.hostile import pack_payloads

@@ -35,8 +35,7 @@ from eternal_tui.tui.request_form.messages import (
     SubmitRequested,
 )
 from eternal_tui.tui.request_form.pane import RequestFormPane
-from eternal_tui.tui.screens.character_loader import CharacterLoader
-from eternal_tui.tui.screens.submission import Submission
+from eternal_tui.tui.screens.form_requests import FormRequests
 from eternal_tui.tui.screens.view_state import ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import is_exiting
@@ -147,9 +146,8 @@ class MainScreen(HelpMixin, DiffScreen):
         self._detail_debouncer = Debouncer(
             lambda: self.call_after_refresh(self._show_new_job), services.clock.monotonic
         )
-        self._submission = Submission(self)
-        self.check_characters = self._submission.check_characters
-        self.characters = CharacterLoader(self)
+        self.form_requests = FormRequests(self)
+        self.check_characters = self.form_requests.check_characters
         self._view = ScreenView(self, services.data_dir)
         self._was_resumed = False
         self._notified_count = 0
@@ -197,7 +195,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self._view.restore()
         self._unsubscribe = engine.store.subscribe(self.refresh_timer.mark_changed)
         engine.events.settled.connect(self.notifier.notify_soon)
-        engine.events.submitted.connect(self._submission.job_submitted)
+        engine.events.submitted.connect(self.form_requests.job_submitted)
         self._set_jobs()
         self._update_footer()
         self.header.set_totals(engine.billing.totals(), engine.queue.summary())
@@ -228,7 +226,7 @@ class MainScreen(HelpMixin, DiffScreen):
         # These objects live to the end: the garbage collector need not scan them.
         gc.freeze()
         gc.enable()
-        await self._submission.ask_key_if_missing()
+        await self.form_requests.ask_key_if_missing()
 
     @on(events.ScreenResume)
     @on(events.ScreenSuspend)
@@ -375,7 +373,7 @@ class MainScreen(HelpMixin, DiffScreen):
     @on(SubmitRequested)
     @work
     async def _submit_requested(self, event: SubmitRequested) -> None:
-        await self._submission.submit(event)
+        await self.form_requests.submit(event)
 
     @on(RequestsChanged)
     def _price_requested(self, event: RequestsChanged) -> None:
@@ -385,7 +383,7 @@ class MainScreen(HelpMixin, DiffScreen):
     @on(CharactersRequested)
     @work(group="characters", exclusive=True)
     async def _characters_requested(self) -> None:
-        await self.characters.load()
+        await self.form_requests.load_characters()
 
     @on(PromptHistoryRequested)
     def _prompt_history_requested(self) -> None:
@@ -516,7 +514,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self.app.push_screen(JumpScreen(self))
 
     def action_characters(self) -> None:
-        self.characters.browse()
+        self.form_requests.browse_characters()
 
     @work
     async def action_leave(self) -> None:
@@ -526,7 +524,7 @@ class MainScreen(HelpMixin, DiffScreen):
 
     def key_escape(self, event: events.Key) -> None:
         """Cancel a running character check; else close the drawer or the zoom and go to the list. Esc never quits."""
-        if self._submission.cancel_check():
+        if self.form_requests.cancel_check():
             event.stop()
             return
         if self._view.zoomed_pane or self._focus_scope() in ("form", "detail"):

@@ -118,8 +118,7 @@ class WorkbenchProvider(Provider):
         self._main_screen = self.screen if isinstance(self.screen, MainScreen) else None
         if self._main_screen is not None:
             bench = self._main_screen.services
-            if bench.characters.fetched_at is None:
-                bench.characters.load_stored()
+            bench.characters.load_stored()
             if not bench.characters.is_fresh:
                 self._main_screen.run_worker(
                     _load_catalog(bench.characters), group="palette-characters", exclusive=True
@@ -197,7 +196,7 @@ def _find_characters(screen: MainScreen, words: Sequence[str]) -> Iterator[Hit]:
     fitting = (each for each in allowed if _contains_all(f"character {each.name} {each.username} {each.id}", words))
     for each in islice(fitting, MAX_CHARACTERS):
         title = format_safe("Character {name} {id}", name=sanitize(each.name, limit=60), id=each.id)
-        yield _hit(NAME_SCORE, title, each.description, partial(screen.characters.use, each.id))
+        yield _hit(NAME_SCORE, title, each.description, partial(screen.form_requests.use_character, each.id))
 
 
 def _find_presets(screen: MainScreen, presets: Sequence[Preset], words: Sequence[str]) -> Iterator[Hit]:

@@ -20,9 +20,8 @@ from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Services
 from eternal_tui.tui.request_form.dialogs import CharacterPicker, PresetContents, PresetScreen, PromptHistory
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
-from eternal_tui.tui.screens.characters import CharactersScreen
+from eternal_tui.tui.screens.characters import CharactersScreen, CreateCharacter
 from eternal_tui.tui.screens.copy import CopyMenu
-from eternal_tui.tui.screens.create_character import CreateCharacter
 from eternal_tui.tui.screens.help import HelpRow, HelpScreen, HelpSection
 from eternal_tui.tui.screens.job_commands import JobCommands
 from eternal_tui.tui.screens.note import NoteScreen

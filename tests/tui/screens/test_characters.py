@@ -14,8 +14,7 @@ from eternal_tui.characters.favourites import MAX_RECENT, Favourites, FavouriteS
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from eternal_tui.services import Services
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
-from eternal_tui.tui.screens.characters import CharactersScreen
-from eternal_tui.tui.screens.create_character import CreateCharacter
+from eternal_tui.tui.screens.characters import CharactersScreen, CreateCharacter
 from tests.tui.request_form.form_app import CHARACTERS
 from tests.tui.screens.stage import (
     ENVIRON,
