@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Literal, Protocol
 
 from eternal_tui.api.errors import ApiError
@@ -14,7 +13,6 @@ from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.batch import RetryCandidates, find_retryable, new_batch_id
-from eternal_tui.jobs.copies import copy_to
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.errors import ConfirmationRequired, InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
 from eternal_tui.jobs.files import result_path
@@ -370,17 +368,6 @@ class JobCommands:
             await self._commands[command](jobs)
         except (InvalidJobState, JobNotFound, SubmitRejected, HistoryError, ApiError) as error:
             self._screen.notify_user(sanitize(str(error)), "error")
-
-    def file_path(self, job: Job) -> Path | None:
-        """Return where the job's verified file is, None where it has none."""
-        return result_path(job, self._jobs.results_dir, encrypted=True)
-
-    def save_copy(self, job: Job, target: Path) -> Path:
-        """Copy the verified file to `target`, numbered where that is taken, and return where; raise OSError."""
-        path = self.file_path(job)
-        if path is None:
-            raise FileNotFoundError(f"job {job.id} has no verified file")
-        return copy_to(path, target)
 
 
 def _rerun_question(candidates: RetryCandidates) -> SafeText:

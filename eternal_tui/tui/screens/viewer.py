@@ -312,14 +312,13 @@ class Viewer(HelpMixin, DiffScreen):
 
     def action_save(self) -> None:
         """Save copies of the files elsewhere."""
-        from eternal_tui.tui.screens.save_as import SaveAs
+        from eternal_tui.tui.screens.job_dialogs import SaveAs
 
-        template = self._services.settings.save_template
-        self.app.push_screen(SaveAs(self._meant_jobs, self._commands, template), self._commands.notify_result)
+        self.app.push_screen(SaveAs(self._meant_jobs, self._services), self._commands.notify_result)
 
     def action_copy(self) -> None:
         """Copy something of the job, the first where several are compared."""
-        from eternal_tui.tui.screens.copy import CopyMenu
+        from eternal_tui.tui.screens.job_dialogs import CopyMenu
 
         menu = CopyMenu(self._meant_jobs[0], self._services, self._terminal)
         self.app.push_screen(menu, self._commands.notify_result)

@@ -21,11 +21,9 @@ from eternal_tui.services import Services
 from eternal_tui.tui.request_form.dialogs import CharacterPicker, PresetContents, PresetScreen, PromptHistory
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
 from eternal_tui.tui.screens.characters import CharactersScreen, CreateCharacter
-from eternal_tui.tui.screens.copy import CopyMenu
 from eternal_tui.tui.screens.help import HelpRow, HelpScreen, HelpSection
 from eternal_tui.tui.screens.job_commands import JobCommands
-from eternal_tui.tui.screens.note import NoteScreen
-from eternal_tui.tui.screens.save_as import SaveAs
+from eternal_tui.tui.screens.job_dialogs import CopyMenu, NoteScreen, SaveAs
 from eternal_tui.tui.screens.statistics import StatisticsScreen
 from eternal_tui.tui.screens.viewer import Viewer
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
@@ -74,13 +72,8 @@ async def copy_menu(words: Sequence[str], bench: Services) -> Screen[Any]:
 
 
 async def save_as_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return SaveAs(
-        [hostile_job(words[0], **SAVED_FIELDS)],
-        job_commands(bench),
-        "{character}",
-        home=Path("/home"),
-        cwd=Path("/home"),
-    )
+    bench.settings = msgspec.structs.replace(bench.settings, save_template="{character}")
+    return SaveAs([hostile_job(words[0], **SAVED_FIELDS)], bench)
 
 
 async def viewer_screen(words: Sequence[str], bench: Services) -> Screen[Any]:

@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 
 from eternal_tui.api.models import character_request
+from eternal_tui.config.settings import Settings
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.filter import needs_attention
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.detail import detail_rows
 from eternal_tui.tui.job_list.row import columns_for, job_line
 from eternal_tui.tui.notifications import end_message
-from eternal_tui.tui.screens.copy import copy_items
 from eternal_tui.tui.screens.job_commands import CREATION_RERUN_MESSAGE, JobCommands
+from eternal_tui.tui.screens.job_dialogs import copy_items
 from tests.tui.jobs import NOW
 
 
@@ -51,10 +52,7 @@ def test_it_is_announced_as_a_character_and_asks_for_nothing() -> None:
 
 def test_no_command_is_copied_that_would_ask_for_a_picture() -> None:
     """Seen to fail with the curl command of a picture without a character."""
-    found = {
-        one.id: one.text
-        for one in copy_items(created_job(), results_dir=Path("/r"), base_url="https://x.y", key_header="x-api-key")
-    }
+    found = {one.id: one.text for one in copy_items(created_job(), Path("/r"), Settings())}
     assert set(found) == {"prompt", "json"}
     assert found["json"] == '{\n  "prompt": "A calm pilot"\n}'
 

