@@ -1,8 +1,8 @@
 """The document ``history.json``: plain TinyDB JSON in a layout that can be read in parts.
 
 One record per line, ids ascending, the tables ``jobs`` and ``charges`` last. The newest records are the end of their
-table, a record is found by bisecting byte offsets, and unchanged lines are copied unparsed. A document written by
-another program is parsed whole.
+table, and a record is found by bisecting byte offsets. A document written by another program is parsed whole and laid
+out again in memory.
 """
 
 from __future__ import annotations
@@ -11,49 +11,118 @@ import json
 import os
 import zlib
 from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from eternal_tui.history.errors import CorruptDocumentError
-from eternal_tui.history.filesystem import FileSystem, file_identity, read_all
-from eternal_tui.history.journal import FIRST_CHARGE_ID, SCHEMA_VERSION, Record, SnapshotInfo, newer_schema_error
+from eternal_tui.history.filesystem import FileSystem, file_identity, read_all, write_all
+from eternal_tui.history.journal import (
+    FIRST_CHARGE_ID,
+    SCHEMA_VERSION,
+    Record,
+    SnapshotInfo,
+    encode_lossy,
+    newer_schema_error,
+)
 
 JOBS_TABLE = "jobs"
 CHARGES_TABLE = "charges"
 META_TABLE = "meta"
-HEAD_TERMINATOR = b'\n"jobs":{\n'
-CHARGES_SEPARATOR = b'},\n"charges":{\n'
-TAIL = b"}}\n"
+_HEAD_TERMINATOR = b'\n"jobs":{\n'
+_CHARGES_SEPARATOR = b'},\n"charges":{\n'
+_TAIL = b"}}\n"
 SMALL_DOCUMENT_BYTES = 2_000_000
 """Bytes up to which a document is checked whole when opened, and compacted by each command."""
-CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 18
 _PROBE_BYTES = 4096
+_SYNC_EVERY_BYTES = 8 << 20
+"""Bytes between fsyncs of a new document: one large fsync at the end would delay those of the journal."""
 
 Tables = dict[str, Any]
+Line = tuple[int, bytes]
+"""A record's id and its text ``"id":{...}``, without comma and newline."""
 
 
-class IndexedDocument:
+def record_line(record_id: int, record: Record) -> Line:
+    """Return the line of a record."""
+    return record_id, b'"%d":%b' % (record_id, encode_lossy(record))
+
+
+def write_document(
+    fs: FileSystem, fd: int, lines: Iterable[Line], *, generation: int, last_id: int, other_tables: Tables
+) -> SnapshotInfo:
+    """Write a document into an empty file and fsync it; ids of lines ascend."""
+    size = synced = 0
+
+    def write(data: bytes) -> None:
+        nonlocal size, synced
+        size = write_all(fs, fd, data, size)
+        if size - synced >= _SYNC_EVERY_BYTES:
+            fs.sync(fd)
+            synced = size
+
+    meta = {META_TABLE: {"1": {"schema": SCHEMA_VERSION, "generation": generation, "last_id": last_id}}}
+    snapshot = _lay_out(
+        {**meta, **{name: other_tables[name] for name in other_tables if name != META_TABLE}}, lines, write
+    )
+    fs.sync(fd)
+    stat = fs.fstat(fd)
+    return msgspec.structs.replace(snapshot, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino)
+
+
+def _lay_out(other_tables: Tables, lines: Iterable[Line], write: Callable[[bytes], object]) -> SnapshotInfo:
+    """Pass a document to `write` in chunks; the description returned is that of no file yet."""
+    heads = [encode_lossy(name) + b":" + encode_lossy(table) for name, table in other_tables.items()]
+    chunk = bytearray(b"{" + b",\n".join(heads) + b"," + _HEAD_TERMINATOR)
+    size = crc = records = jobs = charges_at = 0
+    separator = b""
+
+    def flush() -> None:
+        nonlocal size, crc
+        data = bytes(chunk)
+        chunk.clear()
+        crc = zlib.crc32(data, crc)
+        size += len(data)
+        write(data)
+
+    for record_id, line in lines:
+        if record_id >= FIRST_CHARGE_ID and not charges_at:
+            chunk += separator[1:] + _CHARGES_SEPARATOR
+            jobs, charges_at, separator = records, size + len(chunk), b""
+        chunk += separator + line
+        separator = b",\n"
+        records += 1
+        if len(chunk) >= _CHUNK_BYTES:
+            flush()
+    chunk += separator[1:] + _TAIL
+    flush()
+    charges = records - jobs if charges_at else 0
+    return SnapshotInfo(
+        size=size, mtime_ns=0, inode=0, crc=crc, records=records, charges=charges, charges_at=charges_at
+    )
+
+
+class Document:
     """A document in our own layout, read in parts."""
-
-    is_own_format = True
 
     def __init__(self, fs: FileSystem, fd: int, snapshot: SnapshotInfo) -> None:
         self._fs = fs
         self._fd = fd
         self._snapshot = snapshot
-        self.record_count = snapshot.records
+        self.is_own_format = fd >= 0
         self.job_count = snapshot.records - snapshot.charges
-        self.size = fs.fstat(fd).st_size
+        self.size = snapshot.size
         self.other_tables, self.start = self._read_head()
         self.meta = meta_of(self.other_tables)
-        self.end = self.size - len(TAIL)
-        if self.end < self.start or fs.read(fd, len(TAIL), self.end) != TAIL:
+        self.end = self.size - len(_TAIL)
+        if self.end < self.start or fs.read(fd, len(_TAIL), self.end) != _TAIL:
             raise CorruptDocumentError("its end is missing")
         at = snapshot.charges_at
-        self.jobs_end, self.charges_start = (at - len(CHARGES_SEPARATOR), at) if at else (self.end, self.end)
-        if self.read_range(self.jobs_end, self.charges_start) not in (b"", CHARGES_SEPARATOR):
+        self.jobs_end, self.charges_start = (at - len(_CHARGES_SEPARATOR), at) if at else (self.end, self.end)
+        if self._read_range(self.jobs_end, self.charges_start) not in (b"", _CHARGES_SEPARATOR):
             raise CorruptDocumentError("its table of charges is not where it was written")
         self.last_id, self.last_charge_id = (
             last[0][0] if (last := self.page(None, 1, charges=charges)) else 0 for charges in (False, True)
@@ -61,75 +130,44 @@ class IndexedDocument:
 
     def get(self, record_id: int) -> Record | None:
         """Read one record; touches a few kilobytes of the file."""
-        line, _ = self.find_line(record_id)
-        return None if line is None else decode_record_line(line)[1]
-
-    def find_line(self, record_id: int) -> tuple[bytes | None, int]:
-        """Return the line of a record and the offset after it; None and the offset to insert it at if missing."""
-        position = self.find_offset(record_id)
-        if position >= self.table_bounds(record_id)[1] or self._id_at(position) != record_id:
-            return None, position
-        after = self._next_line_offset(position)
-        return self.read_range(position, after), after
-
-    def table_bounds(self, record_id: int) -> tuple[int, int]:
-        """Return start and end offset of the table that the id belongs to."""
-        return (self.start, self.jobs_end) if record_id < FIRST_CHARGE_ID else (self.charges_start, self.end)
+        start = self._find_offset(record_id)
+        if start == self._table_bounds(record_id)[1]:
+            return None
+        found, record = decode_record_line(self._read_range(start, self._line_start(start + 1)))
+        return record if found == record_id else None
 
     def page(self, before: int | None, limit: int, *, charges: bool = False) -> list[tuple[int, Record]]:
         """Read up to ``limit`` rows of one table below the id ``before``, newest first."""
-        start, end = self.table_bounds(FIRST_CHARGE_ID if charges else 0)
-        end = end if before is None else self.find_offset(before)
+        start, end = self._table_bounds(FIRST_CHARGE_ID if charges else 0)
+        end = end if before is None else self._find_offset(before)
         found: list[tuple[int, Record]] = []
-        carry = b""
-        step = min(CHUNK_BYTES, 1024 * (limit + 1))
+        step = min(_CHUNK_BYTES, 1024 * (limit + 1))
         while end > start and len(found) < limit:
-            begin = max(start, end - step)
-            chunk = self.read_range(begin, end) + carry
-            end = begin
-            lines = chunk.splitlines(keepends=True)
-            # The first line of a chunk is complete only at the start of the table.
-            carry = lines.pop(0) if begin > start else b""
-            for line in reversed(lines):
-                found.append(decode_record_line(line))
-                if len(found) == limit:
-                    break
+            begin = self._line_start(max(start, end - step))
+            if begin < end:
+                lines = self._read_range(begin, end).splitlines()
+                found += map(decode_record_line, lines[::-1][: limit - len(found)])
+                end = begin
+            else:
+                step *= 2
         return found
 
-    def find_offset(self, record_id: int) -> int:
-        """Return the offset of the first line whose id is not below ``record_id``."""
-        low, high = self.table_bounds(record_id)
-        if record_id > (self.last_id if record_id < FIRST_CHARGE_ID else self.last_charge_id):
-            return high
-        probe = high
-        while probe - low > _PROBE_BYTES:
-            middle = (low + probe) // 2
-            start = self._next_line_offset(middle)
-            if start >= high:
-                probe = middle
-            elif self._id_at(start) < record_id:
-                low = start
-            else:
-                high = start
-                probe = middle
-        while low < high and self._id_at(low) < record_id:
-            low = self._next_line_offset(low)
-        return low
+    def iter_lines(self) -> Iterator[Line]:
+        """Yield every record's line, ids ascending."""
+        for start, end in ((self.start, self.jobs_end), (self.charges_start, self.end)):
+            rest = b""
+            for begin in range(start, end, _CHUNK_BYTES):
+                *lines, rest = (rest + self._read_range(begin, min(end, begin + _CHUNK_BYTES))).split(b"\n")
+                for line in lines:
+                    yield _parse_line_id(line)[0], line.removesuffix(b",")
 
-    def read_range(self, begin: int, end: int) -> bytes:
-        """Read the bytes from ``begin`` to ``end``."""
-        parts = []
-        while begin < end:
-            part = self._fs.read(self._fd, end - begin, begin)
-            if not part:
-                raise CorruptDocumentError("it was cut short while being read")
-            parts.append(part)
-            begin += len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def checksum(self) -> int:
+        """Return the CRC-32 of the whole document."""
+        return file_crc(self._fs, self._fd)
 
-    def duplicate(self) -> IndexedDocument:
+    def duplicate(self) -> Document:
         """Return a reader that stays open when this one is closed."""
-        return IndexedDocument(self._fs, self._fs.duplicate(self._fd), self._snapshot)
+        return Document(self._fs, self._fs.duplicate(self._fd), self._snapshot)
 
     def close(self) -> None:
         """Close the file."""
@@ -137,10 +175,45 @@ class IndexedDocument:
             self._fs.close(self._fd)
             self._fd = -1
 
+    def _table_bounds(self, record_id: int) -> tuple[int, int]:
+        """Return start and end offset of the table that the id belongs to."""
+        return (self.start, self.jobs_end) if record_id < FIRST_CHARGE_ID else (self.charges_start, self.end)
+
+    def _find_offset(self, record_id: int) -> int:
+        """Return the offset of the first line whose id is not below ``record_id``."""
+        low, high = self._table_bounds(record_id)
+
+        def following_id(offset: int) -> int:
+            start = self._line_start(offset)
+            return _parse_line_id(self._fs.read(self._fd, 40, start))[0] if start < high else record_id
+
+        index = bisect_left(range(low, high), record_id, key=following_id)
+        return min(high, self._line_start(low + index))
+
+    def _line_start(self, offset: int) -> int:
+        """Return the offset of the first line that begins at ``offset`` or after it."""
+        position = offset - 1
+        while position < self.end:
+            chunk = self._read_range(position, min(self.end, position + _PROBE_BYTES))
+            if (newline := chunk.find(b"\n")) >= 0:
+                return position + newline + 1
+            position += len(chunk)
+        return self.end
+
+    def _read_range(self, begin: int, end: int) -> bytes:
+        parts = []
+        while begin < end:
+            part = self._fs.read(self._fd, end - begin, begin)
+            if not part:
+                raise CorruptDocumentError("it was cut short while being read")
+            parts.append(part)
+            begin += len(part)
+        return b"".join(parts)
+
     def _read_head(self) -> tuple[Tables, int]:
-        data = self._fs.read(self._fd, 4096, 0)
-        while (mark := data.find(HEAD_TERMINATOR)) < 0:
-            more = self._fs.read(self._fd, max(CHUNK_BYTES, len(data)), len(data))
+        data = self._fs.read(self._fd, _PROBE_BYTES, 0)
+        while (mark := data.find(_HEAD_TERMINATOR)) < 0:
+            more = self._fs.read(self._fd, max(_CHUNK_BYTES, len(data)), len(data))
             if not more:
                 raise CorruptDocumentError("its beginning is missing")
             data += more
@@ -148,68 +221,28 @@ class IndexedDocument:
             tables = msgspec.json.decode(data[:mark].rstrip(b",") + b"}", type=Tables)
         except msgspec.MsgspecError as error:
             raise CorruptDocumentError("its beginning is not JSON") from error
-        return tables, mark + len(HEAD_TERMINATOR)
-
-    def _next_line_offset(self, offset: int) -> int:
-        while offset < self.end:
-            chunk = self._fs.read(self._fd, min(_PROBE_BYTES, self.end - offset), offset)
-            if not chunk:
-                break
-            newline = chunk.find(b"\n")
-            if newline >= 0:
-                return offset + newline + 1
-            offset += len(chunk)
-        if offset < self.end:
-            raise CorruptDocumentError("it was cut short while being read")
-        return self.end
-
-    def _id_at(self, offset: int) -> int:
-        return _parse_line_id(self._fs.read(self._fd, 40, offset))[0]
+        return tables, mark + len(_HEAD_TERMINATOR)
 
 
-class ParsedDocument:
-    """A document written by another program, in memory until the next compaction."""
+class _Memory(FileSystem):
+    """A file system of one document in memory."""
 
-    is_own_format = False
+    def __init__(self, data: bytes) -> None:
+        self._data = data
 
-    def __init__(self, tables: Tables, size: int) -> None:
-        self.size = size
-        self.other_tables = other_tables_of(tables)
-        self.meta = meta_of(self.other_tables)
-        self.records = parse_records(tables)
-        self.record_count = len(self.records)
-        self._ids = sorted(self.records)
-        self.job_count = bisect_left(self._ids, FIRST_CHARGE_ID)
-        self.last_id = self._ids[self.job_count - 1] if self.job_count else 0
-        self.last_charge_id = self._ids[-1] if self.record_count > self.job_count else 0
+    def read(self, fd: int, size: int, offset: int) -> bytes:  # noqa: ARG002
+        return self._data[offset : offset + size]
 
-    def get(self, record_id: int) -> Record | None:
-        """Return one record."""
-        record = self.records.get(record_id)
-        return None if record is None else _copy_record(record)
-
-    def page(self, before: int | None, limit: int, *, charges: bool = False) -> list[tuple[int, Record]]:
-        """Return up to ``limit`` rows of one table below the id ``before``, newest first."""
-        start, end = (self.job_count, self.record_count) if charges else (0, self.job_count)
-        end = end if before is None else bisect_left(self._ids, before)
-        ids = self._ids[max(start, end - limit) : end]
-        return [(record_id, _copy_record(self.records[record_id])) for record_id in reversed(ids)]
-
-    def duplicate(self) -> ParsedDocument:
-        """Return itself: there is no file to close."""
-        return self
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def duplicate(self, fd: int) -> int:
+        return fd
 
 
-Document = IndexedDocument | ParsedDocument
-
-
-def _copy_record(record: Record) -> Record:
-    # 16 times as fast as copy.deepcopy: a record of another program may hold a million elements.
-    copied: Record = msgspec.to_builtins(record)
-    return copied
+def document_from_tables(tables: Tables) -> Document:
+    """Return a document of another program in our layout, in memory until the next compaction."""
+    chunks: list[bytes] = []
+    lines = (record_line(record_id, record) for record_id, record in sorted(parse_records(tables).items()))
+    snapshot = _lay_out(other_tables_of(tables), lines, chunks.append)
+    return Document(_Memory(b"".join(chunks)), -1, snapshot)
 
 
 def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> tuple[Document, os.stat_result | None]:
@@ -226,14 +259,14 @@ def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> 
         fd = fs.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
         if snapshot is None:
-            return ParsedDocument({}, 0), None
+            return document_from_tables({}), None
         raise CorruptDocumentError("it is missing") from error
     document: Document | None = None
     try:
         stat = fs.fstat(fd)
         document = _open_checked(fs, fd, stat, snapshot)
     finally:
-        if not isinstance(document, IndexedDocument):
+        if document is None or not document.is_own_format:
             fs.close(fd)
     if (schema := document.meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
         document.close()
@@ -251,7 +284,7 @@ def matches_stat(stat: os.stat_result | None, snapshot: SnapshotInfo | None) -> 
 def file_crc(fs: FileSystem, fd: int) -> int:
     """Return the CRC-32 of an open file."""
     crc, offset = 0, 0
-    while chunk := fs.read(fd, CHUNK_BYTES, offset):
+    while chunk := fs.read(fd, _CHUNK_BYTES, offset):
         crc = zlib.crc32(chunk, crc)
         offset += len(chunk)
     return crc
@@ -261,15 +294,13 @@ def _open_checked(fs: FileSystem, fd: int, stat: os.stat_result, snapshot: Snaps
     if snapshot is not None:
         untouched = matches_stat(stat, snapshot)
         if untouched and stat.st_size > SMALL_DOCUMENT_BYTES:
-            return IndexedDocument(fs, fd, snapshot)
+            return Document(fs, fd, snapshot)
         if stat.st_size == snapshot.size and file_crc(fs, fd) == snapshot.crc:
-            return IndexedDocument(fs, fd, snapshot)
+            return Document(fs, fd, snapshot)
         if untouched:
             raise CorruptDocumentError("its bytes changed without being written")
     data = read_all(fs, fd)
-    if not data and snapshot is None:
-        return ParsedDocument({}, 0)
-    return ParsedDocument(parse_tables(data), len(data))
+    return document_from_tables(parse_tables(data) if data or snapshot is not None else {})
 
 
 def parse_tables(data: bytes) -> Tables:

@@ -113,7 +113,7 @@ class OpenFiles:
         try:
             # Summed from the bytes on disk, whatever interrupted an append. One entry at a time: ten thousand at once
             # leave 3 MB of fragmented memory after each compaction.
-            pending = PendingChanges.from_changes(entry for entry, _ in iter_entries(lines) if entry is not None)
+            pending = PendingChanges(entry for entry, _ in iter_entries(lines) if entry is not None)
             generation = header.generation + 1
             snapshot = compaction.write(self.fs, fd, document, pending, generation=generation, last_id=last_id, crc=crc)
             with self.lock.hold():
@@ -145,7 +145,7 @@ class OpenFiles:
         self._known_document_stat = opened.document_stat
         self._is_document_unmodified = opened.is_unmodified
         self._bad_tail = opened.scan.bad_tail
-        self.pending_changes = PendingChanges.from_changes(opened.scan.entries)
+        self.pending_changes = PendingChanges(opened.scan.entries)
         self.last_id = max(self.last_id, self.journal.header.last_id, self.document.last_id)
         self.last_charge_id = max(self.last_charge_id, self.document.last_charge_id)
         self._update_last_ids()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import heapq
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
@@ -265,35 +267,27 @@ class History:
         return pending.apply_to(record_id, known)
 
     def _count(self) -> int:
-        count = self._open_files.document.job_count
-        for record_id in self._open_files.pending_changes.ids():
-            if record_id >= FIRST_CHARGE_ID:
-                break
-            known = self._open_files.document.get(record_id)
-            count += (self._open_files.pending_changes.apply_to(record_id, known) is not None) - (known is not None)
-        return count
+        document, pending = self._open_files.document, self._open_files.pending_changes
+        replaced = [i for i in pending.ids() if i < FIRST_CHARGE_ID and pending.op(i) != "patch"]
+        return document.job_count + sum(
+            (pending.op(record_id) == "put") - (document.get(record_id) is not None) for record_id in replaced
+        )
 
     def _iter_descending(
         self, before: int | None, batch: int, *, charges: bool = False
     ) -> Iterator[tuple[int, Record]]:
-        pending = self._open_files.pending_changes
-        lowest, top = (FIRST_CHARGE_ID, sys.maxsize) if charges else (0, FIRST_CHARGE_ID)
-        puts = pending.new_records_before(top if before is None else before, lowest)
-        put = next(puts, None)
-        while page := self._open_files.document.page(before, batch, charges=charges):
-            for record_id, known in page:
-                while put is not None and put[0] > record_id:
-                    yield put
-                    put = next(puts, None)
-                op = pending.op(record_id)
-                if op is None:
-                    yield record_id, known
-                elif op == "patch":
-                    yield record_id, pending.apply_to(record_id, known) or known
-            before = page[-1][0]
-        while put is not None:
-            yield put
-            put = next(puts, None)
+        document, pending = self._open_files.document, self._open_files.pending_changes
+        lowest, top = (FIRST_CHARGE_ID, math.inf) if charges else (0, FIRST_CHARGE_ID)
+
+        def unreplaced(before: int | None) -> Iterator[tuple[int, Record]]:
+            while page := document.page(before, batch, charges=charges):
+                for record_id, record in page:
+                    if pending.op(record_id) in (None, "patch"):
+                        yield record_id, pending.apply_to(record_id, record) or record
+                before = page[-1][0]
+
+        puts = pending.iter_puts(lowest, top if before is None else before, reverse=True)
+        return heapq.merge(puts, unreplaced(before), key=itemgetter(0), reverse=True)
 
     def _read_with_repair(self, read: Callable[[], _T]) -> _T:
         with translate_oserror("reading the history"), self._lock.mutex:

@@ -6,9 +6,9 @@ header. A line that is cut short or does not match its checksum is never replaye
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -115,6 +115,7 @@ class ScanResult(msgspec.Struct):
 _encoder = msgspec.json.Encoder()
 _entry_decoder = msgspec.json.Decoder(Entry)
 _record_decoder = msgspec.json.Decoder(Record)
+_raw_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def encode(payload: Any) -> bytes:
@@ -310,25 +311,7 @@ def write_journal(fs: FileSystem, path: Path, header: Header, carried_lines: byt
         fs.sync(fd)
 
 
-MAX_UNMERGED_BYTES = 4096
-"""Bytes of further changes of a record before they are merged into one."""
-
 ChangeOp = Literal["put", "patch", "delete", "reload"]
-
-
-class _MergedChange(msgspec.Struct, gc=False):
-    """The changes of one record, one JSON text per line, and the size at which they are merged."""
-
-    op: ChangeOp
-    lines: bytes
-    merge_at_bytes: int
-
-    def fields(self) -> Record:
-        first, *later = self.lines.split(b"\n")
-        fields = decode(first)
-        for text in later:
-            fields |= decode(text)
-        return fields
 
 
 class PendingChanges:
@@ -340,76 +323,51 @@ class PendingChanges:
     Changes stay encoded: as Python objects they take twice the memory and fragment it. Returned records are new.
     """
 
-    def __init__(self) -> None:
-        self._merged: dict[int, _MergedChange] = {}
-        self._sorted_ids: list[int] | None = None
+    def __init__(self, changes: Iterable[Change | Entry] = ()) -> None:
+        self._changes: dict[int, tuple[ChangeOp, bytes]] = {}
         self.last_id = 0
         self.last_charge_id = 0
-
-    @classmethod
-    def from_changes(cls, changes: Iterable[Change | Entry]) -> PendingChanges:
-        """Return the sum of changes, oldest first."""
-        pending = cls()
         for change in changes:
-            pending.apply(change)
-        return pending
-
-    def __len__(self) -> int:
-        return len(self._merged)
-
-    def __contains__(self, record_id: int) -> bool:
-        return record_id in self._merged
+            self.apply(change)
 
     def apply(self, change: Change | Entry) -> None:
         """Add one change; raises InvalidRecordError where its fields cannot be encoded."""
-        known = self._merged.get(change.id)
-        text = bytes(change.fields) if isinstance(change, Entry) else encode(change.fields)
-        if known is None:
-            self._sorted_ids = None
-            if change.id < FIRST_CHARGE_ID:
-                self.last_id = max(self.last_id, change.id)
-            else:
-                self.last_charge_id = max(self.last_charge_id, change.id)
-        elif change.op == "patch":
-            if known.op != "delete":
-                _append_change(known, text)
-            return
-        self._merged[change.id] = _MergedChange(change.op, text, 2 * len(text) + MAX_UNMERGED_BYTES)
+        op: ChangeOp = change.op
+        fields = bytes(change.fields) if isinstance(change, Entry) else encode(change.fields)
+        known = self._changes.get(change.id)
+        if op == "patch" and known is not None:
+            if known[0] == "delete":
+                return
+            op, fields = known[0], encode(_raw_decoder.decode(known[1]) | _raw_decoder.decode(fields))
+        self._changes[change.id] = op, fields
+        if change.id < FIRST_CHARGE_ID:
+            self.last_id = max(self.last_id, change.id)
+        else:
+            self.last_charge_id = max(self.last_charge_id, change.id)
 
     def op(self, record_id: int) -> ChangeOp | None:
         """Return the kind of change of a record, None where there is none."""
-        known = self._merged.get(record_id)
-        return None if known is None else known.op
+        known = self._changes.get(record_id)
+        return None if known is None else known[0]
 
     def apply_to(self, record_id: int, record: Record | None) -> Record | None:
         """Return the record with its changes, given the document's (None if missing)."""
-        known = self._merged.get(record_id)
-        if known is None:
-            return record
-        if known.op == "delete":
-            return None
-        if known.op == "put":
-            return known.fields()
-        return None if record is None else record | known.fields()
+        op, fields = self._changes.get(record_id, (None, b""))
+        if op == "put":
+            return decode(fields)
+        if op == "patch" and record is not None:
+            return record | decode(fields)
+        return None if op == "delete" else record
 
     def ids(self) -> list[int]:
         """Return every changed id, ascending."""
-        if self._sorted_ids is None:
-            self._sorted_ids = sorted(self._merged)
-        return self._sorted_ids
+        return sorted(self._changes)
 
-    def new_records_before(self, before: int, lowest: int = 0) -> Iterator[tuple[int, Record]]:
-        """Yield records written whole, descending from below ``before`` down to ``lowest``."""
-        ids = self.ids()
-        for index in range(bisect_left(ids, before) - 1, bisect_left(ids, lowest) - 1, -1):
-            known = self._merged[ids[index]]
-            if known.op == "put":
-                yield ids[index], known.fields()
-
-
-def _append_change(merged: _MergedChange, line: bytes) -> None:
-    """Append a change; merge all when their size has doubled."""
-    merged.lines += b"\n" + line
-    if len(merged.lines) > merged.merge_at_bytes:
-        merged.lines = encode(merged.fields())
-        merged.merge_at_bytes = 2 * len(merged.lines) + MAX_UNMERGED_BYTES
+    def iter_puts(
+        self, lowest: float = -math.inf, before: float = math.inf, *, reverse: bool = False
+    ) -> Iterator[tuple[int, Record]]:
+        """Yield records written whole with ids from ``lowest`` to below ``before``, ascending."""
+        for record_id in sorted(self._changes, reverse=reverse):
+            op, fields = self._changes[record_id]
+            if op == "put" and lowest <= record_id < before:
+                yield record_id, decode(fields)

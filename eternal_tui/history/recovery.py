@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from eternal_tui.history import compaction
-from eternal_tui.history.compaction import DocumentWriter, Paths
+from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import (
     CHARGES_TABLE,
     JOBS_TABLE,
@@ -28,6 +28,8 @@ from eternal_tui.history.document import (
     other_tables_of,
     parse_records,
     parse_tables,
+    record_line,
+    write_document,
 )
 from eternal_tui.history.errors import (
     CorruptDocumentError,
@@ -365,16 +367,15 @@ def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _
 
 
 def _write_document(fs: FileSystem, path: Path, recovered: _Recovery, generation: int, last_id: int) -> SnapshotInfo:
+    lines = (record_line(*found) for found in sorted(recovered.records.items()))
     with fs.closing(fs.create(path)) as fd:
-        writer = DocumentWriter(fs, fd)
-        writer.write_head(generation, last_id, recovered.other_tables)
-        for record_id in sorted(recovered.records):
-            writer.write_record(record_id, recovered.records[record_id])
-        return writer.finish()
+        return write_document(
+            fs, fd, lines, generation=generation, last_id=last_id, other_tables=recovered.other_tables
+        )
 
 
 def _replay_entries(records: dict[int, Record], entries: list[Entry]) -> None:
-    pending = PendingChanges.from_changes(entries)
+    pending = PendingChanges(entries)
     for record_id in pending.ids():
         record = pending.apply_to(record_id, records.pop(record_id, None))
         if record is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.history.document import ParsedDocument, parse_tables
+from eternal_tui.history.document import document_from_tables, parse_tables
 from eternal_tui.history.filesystem import FileSystem
 from eternal_tui.history.history import History
 from tests.history.faults import UnsyncedFileSystem
@@ -113,7 +113,7 @@ def test_page_copies_a_huge_record_about_as_fast_as_parsing() -> None:
     Seen to fail with copy.deepcopy, three times as long as parsing: `jobs` took 7 s with a million turns.
     """
     data = json.dumps({"jobs": {"1": {"timeline": [[0.0, "x", "y"]] * 100_000}}}).encode()
-    document = ParsedDocument(parse_tables(data), len(data))
+    document = document_from_tables(parse_tables(data))
 
     def least(work: Callable[[], object]) -> float:
         took = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eternal_tui.history.history import History
-from eternal_tui.history.journal import MAX_UNMERGED_BYTES, Change, PendingChanges
+from eternal_tui.history.journal import Change, PendingChanges
 from tests.history.faults import UnsyncedFileSystem
 
 JOBS = 200
@@ -77,5 +77,5 @@ def test_many_changes_of_a_record_are_merged() -> None:
     before, _ = tracemalloc.get_traced_memory()
     for number in range(2_000):
         pending.apply(Change("patch", 1, {"progress": number, "word": "x" * 100}))
-    assert tracemalloc.get_traced_memory()[0] - before < 4 * MAX_UNMERGED_BYTES
+    assert tracemalloc.get_traced_memory()[0] - before < 4_096
     assert pending.apply_to(1, None) == {"prompt": "At the harbour", "progress": 1_999, "word": "x" * 100}
