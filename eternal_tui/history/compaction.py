@@ -22,10 +22,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from eternal_tui.history.document import Document, Line, decode_record_line, record_line, write_document
-from eternal_tui.history.errors import CorruptDocumentError
+from eternal_tui.history.document import Document, Line, decode_record_line, record_line
 from eternal_tui.history.filesystem import FileSystem, read_all, write_all
-from eternal_tui.history.journal import Header, PendingChanges, SnapshotInfo, write_journal
+from eternal_tui.history.journal import Header, PendingChanges, write_journal
 
 _NO_HARD_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
 
@@ -76,27 +75,6 @@ def begin(fs: FileSystem, paths: Paths) -> int | None:
     fd = fs.create(paths.new_document)
     fs.try_lock(fd)
     return fd
-
-
-def write(
-    fs: FileSystem,
-    fd: int,
-    document: Document,
-    pending: PendingChanges,
-    *,
-    generation: int,
-    last_id: int,
-    crc: int | None,
-) -> SnapshotInfo:
-    """Fill the file created by `begin`; needs no lock.
-
-    Raises:
-        CorruptDocumentError: The checksum of the old document is not ``crc``, recorded when it was written.
-    """
-    if crc is not None and document.checksum() != crc:
-        raise CorruptDocumentError("its bytes changed without being written")
-    lines = merge(document, pending)
-    return write_document(fs, fd, lines, generation=generation, last_id=last_id, other_tables=document.other_tables)
 
 
 def install(fs: FileSystem, paths: Paths, header: Header, carried_lines: bytes) -> None:

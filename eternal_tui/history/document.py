@@ -106,12 +106,15 @@ def _lay_out(other_tables: Tables, lines: Iterable[Line], write: Callable[[bytes
 
 
 class Document:
-    """A document in our own layout, read in parts."""
+    """A document in our own layout, read in parts. `file_stat` is that of its file when opened, None without one."""
 
-    def __init__(self, fs: FileSystem, fd: int, snapshot: SnapshotInfo) -> None:
+    def __init__(
+        self, fs: FileSystem, fd: int, snapshot: SnapshotInfo, file_stat: os.stat_result | None = None
+    ) -> None:
         self._fs = fs
         self._fd = fd
         self._snapshot = snapshot
+        self.file_stat = file_stat
         self.is_own_format = fd >= 0
         self.job_count = snapshot.records - snapshot.charges
         self.size = snapshot.size
@@ -167,7 +170,7 @@ class Document:
 
     def duplicate(self) -> Document:
         """Return a reader that stays open when this one is closed."""
-        return Document(self._fs, self._fs.duplicate(self._fd), self._snapshot)
+        return Document(self._fs, self._fs.duplicate(self._fd), self._snapshot, self.file_stat)
 
     def close(self) -> None:
         """Close the file."""
@@ -237,15 +240,15 @@ class _Memory(FileSystem):
         return fd
 
 
-def document_from_tables(tables: Tables) -> Document:
+def document_from_tables(tables: Tables, file_stat: os.stat_result | None = None) -> Document:
     """Return a document of another program in our layout, in memory until the next compaction."""
     chunks: list[bytes] = []
     lines = (record_line(record_id, record) for record_id, record in sorted(parse_records(tables).items()))
     snapshot = _lay_out(other_tables_of(tables), lines, chunks.append)
-    return Document(_Memory(b"".join(chunks)), -1, snapshot)
+    return Document(_Memory(b"".join(chunks)), -1, snapshot, file_stat)
 
 
-def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> tuple[Document, os.stat_result | None]:
+def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> Document:
     """Open the document and compare it with the snapshot recorded when it was written.
 
     A small document is checked whole. A large one whose size, time and inode match is trusted until a compaction
@@ -259,19 +262,18 @@ def open_document(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> 
         fd = fs.open(path, os.O_RDONLY)
     except FileNotFoundError as error:
         if snapshot is None:
-            return document_from_tables({}), None
+            return document_from_tables({})
         raise CorruptDocumentError("it is missing") from error
     document: Document | None = None
     try:
-        stat = fs.fstat(fd)
-        document = _open_checked(fs, fd, stat, snapshot)
+        document = _open_checked(fs, fd, snapshot)
     finally:
         if document is None or not document.is_own_format:
             fs.close(fd)
     if (schema := document.meta.get("schema", SCHEMA_VERSION)) > SCHEMA_VERSION:
         document.close()
         raise newer_schema_error(schema)
-    return document, stat
+    return document
 
 
 def matches_stat(stat: os.stat_result | None, snapshot: SnapshotInfo | None) -> bool:
@@ -290,17 +292,18 @@ def file_crc(fs: FileSystem, fd: int) -> int:
     return crc
 
 
-def _open_checked(fs: FileSystem, fd: int, stat: os.stat_result, snapshot: SnapshotInfo | None) -> Document:
+def _open_checked(fs: FileSystem, fd: int, snapshot: SnapshotInfo | None) -> Document:
+    stat = fs.fstat(fd)
     if snapshot is not None:
         untouched = matches_stat(stat, snapshot)
         if untouched and stat.st_size > SMALL_DOCUMENT_BYTES:
-            return Document(fs, fd, snapshot)
+            return Document(fs, fd, snapshot, stat)
         if stat.st_size == snapshot.size and file_crc(fs, fd) == snapshot.crc:
-            return Document(fs, fd, snapshot)
+            return Document(fs, fd, snapshot, stat)
         if untouched:
             raise CorruptDocumentError("its bytes changed without being written")
     data = read_all(fs, fd)
-    return document_from_tables(parse_tables(data) if data or snapshot is not None else {})
+    return document_from_tables(parse_tables(data) if data or snapshot is not None else {}, stat)
 
 
 def parse_tables(data: bytes) -> Tables:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from contextlib import suppress
 
 from eternal_tui.history import compaction, recovery
 from eternal_tui.history.compaction import Paths
-from eternal_tui.history.document import Document
-from eternal_tui.history.errors import DataFolderMissingError
+from eternal_tui.history.document import Document, matches_stat, write_document
+from eternal_tui.history.errors import CorruptDocumentError, DataFolderMissingError
 from eternal_tui.history.filesystem import FileSystem, file_identity
 from eternal_tui.history.journal import (
     FIRST_CHARGE_ID,
@@ -23,7 +23,7 @@ from eternal_tui.history.journal import (
     scan_lines,
 )
 from eternal_tui.history.lock import FolderLock
-from eternal_tui.history.recovery import is_damaged_tail
+from eternal_tui.history.recovery import OpenedHistory, is_damaged_tail
 
 RELOAD_CHANGE = Change("reload", 0, {})
 
@@ -107,7 +107,7 @@ class OpenFiles:
             lines = journal.read_lines(journal.start)
             last_id, crc = (
                 self.last_id,
-                header.snapshot.crc if header.snapshot and self._is_document_unmodified else None,
+                header.snapshot.crc if header.snapshot and self._is_document_unmodified() else None,
             )
             document = known.duplicate()
         try:
@@ -115,14 +115,25 @@ class OpenFiles:
             # leave 3 MB of fragmented memory after each compaction.
             pending = PendingChanges(entry for entry, _ in iter_entries(lines) if entry is not None)
             generation = header.generation + 1
-            snapshot = compaction.write(self.fs, fd, document, pending, generation=generation, last_id=last_id, crc=crc)
+            if crc is not None and document.checksum() != crc:
+                raise CorruptDocumentError("its bytes changed without being written")
+            snapshot = write_document(
+                self.fs,
+                fd,
+                compaction.merge(document, pending),
+                generation=generation,
+                last_id=last_id,
+                other_tables=document.other_tables,
+            )
             with self.lock.hold():
                 self.read_new()
                 if self.document is known and self.journal is journal:
                     self._install(header, snapshot, end, sequence)
         finally:
             document.close()
-            self._discard_new_document(fd)
+            with self.fs.closing(fd), suppress(FileNotFoundError):
+                if self.fs.stat(self.paths.new_document).st_ino == self.fs.fstat(fd).st_ino:
+                    self.fs.unlink(self.paths.new_document)
 
     def repair(self) -> None:
         """Quarantine a damaged file and continue with what can be recovered."""
@@ -131,19 +142,17 @@ class OpenFiles:
             self._use(self._open_files())
             self.concurrent_changes = [RELOAD_CHANGE]
 
-    def _open_files(self) -> recovery.OpenedHistory:
+    def _open_files(self) -> OpenedHistory:
         opened, notices = recovery.open_or_repair(self.fs, self.paths, self._now)
         self.notices += notices
         return opened
 
-    def _use(self, opened: recovery.OpenedHistory) -> None:
+    def _use(self, opened: OpenedHistory) -> None:
         for held in (getattr(self, "journal", None), getattr(self, "document", None)):
             if held is not None:
                 held.close()
         self.journal: Journal = opened.journal
         self.document: Document = opened.document
-        self._known_document_stat = opened.document_stat
-        self._is_document_unmodified = opened.is_unmodified
         self._bad_tail = opened.scan.bad_tail
         self.pending_changes = PendingChanges(opened.scan.entries)
         self.last_id = max(self.last_id, self.journal.header.last_id, self.document.last_id)
@@ -179,7 +188,7 @@ class OpenFiles:
             self.repair()
 
     def _is_compacted(self) -> bool:
-        return self.journal.end == self.journal.start and self._is_document_unmodified and not self._bad_tail
+        return self.journal.end == self.journal.start and self._is_document_unmodified() and not self._bad_tail
 
     def _install(self, header: Header, snapshot: SnapshotInfo, end: int, sequence: int) -> None:
         carried = self.journal.read_lines(end)
@@ -194,19 +203,6 @@ class OpenFiles:
         compaction.install(self.fs, self.paths, renewed, carried)
         self._use(self._open_files())
 
-    def _discard_new_document(self, fd: int) -> None:
-        try:
-            if self.fs.fstat(fd).st_nlink and self._is_same_file(self.paths.new_document, fd):
-                self.fs.unlink(self.paths.new_document)
-        finally:
-            self.fs.close(fd)
-
-    def _is_same_file(self, path: Path, fd: int) -> bool:
-        try:
-            return self.fs.stat(path).st_ino == self.fs.fstat(fd).st_ino
-        except FileNotFoundError:
-            return False
-
     def _stat_journal(self) -> os.stat_result:
         try:
             return self.fs.stat(self.paths.journal)
@@ -216,10 +212,14 @@ class OpenFiles:
                 "Nothing more can be recorded: start again."
             ) from error
 
+    def _is_document_unmodified(self) -> bool:
+        """Whether the document is as the journal's header describes it."""
+        return matches_stat(self.document.file_stat, self.journal.header.snapshot)
+
     def _is_document_unchanged(self) -> bool:
         try:
             stat = self.fs.stat(self.paths.document)
         except FileNotFoundError:
-            return self._known_document_stat is None
-        known = self._known_document_stat
+            return self.document.file_stat is None
+        known = self.document.file_stat
         return known is not None and file_identity(stat) == file_identity(known)

@@ -6,11 +6,11 @@ import heapq
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
@@ -26,10 +26,6 @@ from eternal_tui.history.journal import FIRST_CHARGE_ID, Change, PendingChanges,
 from eternal_tui.history.lock import FolderLock
 
 
-class _RecordReader(Protocol):
-    def get(self, record_id: int, /) -> Record | None: ...
-
-
 class Transaction:
     """Changes collected under the exclusive lock and written with one fsync when the block ends without an error.
 
@@ -38,19 +34,22 @@ class Transaction:
     """
 
     def __init__(
-        self, reader: _RecordReader, concurrent_changes: list[Change], last_id: int, last_charge_id: int
+        self,
+        read: Callable[[int], Record | None],
+        last_ids: tuple[int, int],
+        concurrent_changes: list[Change],
+        unread_changes: list[Change],
     ) -> None:
         self.concurrent_changes = concurrent_changes
-        self.unread_changes: list[Change] = []
+        self.unread_changes = unread_changes
         self.changes: list[Change] = []
-        self._reader = reader
+        self._read = read
         self._pending_changes = PendingChanges()
-        self._last_id = last_id
-        self._last_charge_id = last_charge_id
+        self._last_id, self._last_charge_id = last_ids
 
     def get(self, record_id: int) -> Record | None:
         """Read a record, with the changes of this transaction."""
-        return self._pending_changes.apply_to(record_id, self._reader.get(record_id))
+        return self._pending_changes.apply_to(record_id, self._read(record_id))
 
     def add(self, record: Record) -> int:
         """Add a record; return its id."""
@@ -229,12 +228,23 @@ class History:
                     self._open_files.read_new()
             return self._take_concurrent_changes()
 
-    def transaction(self, *, keep_concurrent: bool = False) -> AbstractContextManager[Transaction]:
+    @contextmanager
+    def transaction(self, *, keep_concurrent: bool = False) -> Iterator[Transaction]:
         """Hold the exclusive lock for a block that reads, decides and writes.
 
         With `keep_concurrent` the changes of others stay for `read_changes` instead of going to the block.
         """
-        return self._begin_transaction(keep_concurrent=keep_concurrent)
+        files = self._open_files
+        with translate_oserror("recording a change"), self._hold_current():
+            taken = [] if keep_concurrent else self._take_concurrent_changes()
+            last_ids = files.last_id, files.last_charge_id
+            transaction = Transaction(self.get, last_ids, taken, files.concurrent_changes)
+            try:
+                yield transaction
+                files.append(transaction.changes, durable=True)
+            except BaseException:
+                files.concurrent_changes[:0] = taken
+                raise
 
     def compact(self) -> None:
         """Write the journal's changes into the document and start an empty journal.
@@ -307,19 +317,6 @@ class History:
         with self._lock.hold():
             self._open_files.read_new()
             yield
-
-    @contextmanager
-    def _begin_transaction(self, *, keep_concurrent: bool) -> Iterator[Transaction]:
-        with translate_oserror("recording a change"), self._hold_current():
-            taken = [] if keep_concurrent else self._take_concurrent_changes()
-            transaction = Transaction(self, taken, self._open_files.last_id, self._open_files.last_charge_id)
-            transaction.unread_changes = self._open_files.concurrent_changes
-            try:
-                yield transaction
-                self._open_files.append(transaction.changes, durable=True)
-            except BaseException:
-                self._open_files.concurrent_changes[:0] = taken
-                raise
 
     def _take_concurrent_changes(self) -> list[Change]:
         taken, self._open_files.concurrent_changes = self._open_files.concurrent_changes, []

@@ -242,23 +242,18 @@ def newer_schema_error(schema: int) -> NewerSchemaError:
 class Journal:
     """An open journal, read up to `end`; appended to under the folder's lock."""
 
-    def __init__(self, fs: FileSystem, path: Path, fd: int) -> None:
+    def __init__(self, fs: FileSystem, path: Path) -> None:
+        """Open an existing journal; raises CorruptHeaderError, NewerSchemaError or FileNotFoundError."""
         self._fs = fs
-        self.path = path
-        self._fd = fd
+        self._fd = fs.open(path, os.O_RDWR)
         try:
-            self.inode = fs.fstat(fd).st_ino
-            self.header, self.start = parse_header(fs.read(fd, 65536, 0))
+            self.inode = fs.fstat(self._fd).st_ino
+            self.header, self.start = parse_header(fs.read(self._fd, 65536, 0))
         except BaseException:
-            fs.close(fd)
+            self.close()
             raise
         self.end = self.start
         self.sequence = self.header.sequence
-
-    @classmethod
-    def open(cls, fs: FileSystem, path: Path) -> Journal:
-        """Open an existing journal; raises CorruptHeaderError, NewerSchemaError or FileNotFoundError."""
-        return cls(fs, path, fs.open(path, os.O_RDWR))
 
     def read_new(self) -> ScanResult:
         """Read the lines since the last call and move `end` past the readable ones."""

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,6 @@ from eternal_tui.history.document import (
     META_TABLE,
     Document,
     Tables,
-    file_crc,
     matches_stat,
     meta_of,
     open_document,
@@ -46,7 +46,6 @@ from eternal_tui.history.journal import (
     PendingChanges,
     Record,
     ScanResult,
-    SnapshotInfo,
     newer_schema_error,
     parse_header,
     scan_lines,
@@ -106,7 +105,7 @@ class DamagedDocument:
     ``is_foreign_format`` means that another program wrote its layout.
     """
 
-    def __init__(self, fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> None:
+    def __init__(self, fs: FileSystem, path: Path, header: Header | None) -> None:
         self.records: dict[int, Record] = {}
         self.other_tables: Tables = {}
         self.unreadable_count = 0
@@ -114,15 +113,16 @@ class DamagedDocument:
         self.is_foreign_format = False
         self.generation = 0
         self.last_id = 0
+        snapshot = header.snapshot if header else None
         data = _read_if_exists(fs, path)
         self.exists = data is not None
         if data is None:
-            self.damage = "it is missing" if snapshot is not None else ""
+            self.damage = "" if header and header.had_no_document and not snapshot else "it is missing"
             return
         try:
             if not data and snapshot is not None:
                 raise CorruptDocumentError("it is empty")
-            if _is_silently_corrupted(fs, path, snapshot):
+            if snapshot and matches_stat(fs.stat(path), snapshot) and zlib.crc32(data) != snapshot.crc:
                 raise CorruptDocumentError("its bytes changed without being written")
             tables = parse_tables(data) if data else {}
             self.records = parse_records(tables)
@@ -196,11 +196,6 @@ def _read_if_exists(fs: FileSystem, path: Path) -> bytes | None:
         return None
 
 
-def _is_silently_corrupted(fs: FileSystem, path: Path, snapshot: SnapshotInfo | None) -> bool:
-    with fs.closing(fs.open(path, os.O_RDONLY)) as fd:
-        return snapshot is not None and matches_stat(fs.fstat(fd), snapshot) and file_crc(fs, fd) != snapshot.crc
-
-
 SKIPPED_IDS = 1000
 """Ids skipped when the journal's header, which holds the last id, is lost."""
 
@@ -213,12 +208,6 @@ class OpenedHistory(NamedTuple):
     journal: Journal
     scan: ScanResult
     document: Document
-    document_stat: os.stat_result | None
-
-    @property
-    def is_unmodified(self) -> bool:
-        """Whether the document is as the journal's header describes it."""
-        return matches_stat(self.document_stat, self.journal.header.snapshot)
 
 
 def open_or_repair(fs: FileSystem, paths: Paths, now: Clock) -> tuple[OpenedHistory, list[str]]:
@@ -250,19 +239,16 @@ def repair(fs: FileSystem, paths: Paths, now: Clock) -> list[str]:
     Returns messages for the user: the damage, the dated names, what was recovered and what is lost.
     """
     journal = DamagedJournal(fs, paths.journal)
-    snapshot = journal.header.snapshot if journal.header else None
-    document = DamagedDocument(fs, paths.document, snapshot)
-    missing = not document.exists and (journal.header is None or not journal.header.had_no_document)
-    if missing and not document.damage:
-        document.damage = "it is missing"
+    document = DamagedDocument(fs, paths.document, journal.header)
     notices, recovered = [], _Recovery(document.records, document.other_tables, document.last_id)
     if document.damage:
-        aside = _quarantine_text(fs, paths, paths.document, now) if document.exists else ""
         recovered = _recover(fs, paths, journal, document)
-        _replay_entries(recovered.records, journal.scan.entries)
+    _replay_entries(recovered.records, journal.scan.entries)
+    if document.damage:
+        aside = quarantine(fs, paths, paths.document, now) if document.exists else ""
         notices.append(f"history.json was damaged ({document.damage}){aside}. {recovered.summary()}")
     if journal.is_damaged:
-        aside = _quarantine_text(fs, paths, paths.journal, now)
+        aside = quarantine(fs, paths, paths.journal, now)
         notices.append(f"The journal was damaged{aside}. {_lost_changes_text(journal)}")
     elif not journal.exists:
         notices.append("The journal was missing: changes since the last compaction may be lost.")
@@ -271,19 +257,21 @@ def repair(fs: FileSystem, paths: Paths, now: Clock) -> list[str]:
 
 
 def quarantine(fs: FileSystem, paths: Paths, path: Path, now: Clock) -> str:
-    """Keep a damaged file under a dated name and return that name."""
+    """Keep a damaged file under a dated name and return the words that say so."""
+    names = fs.list_dir(paths.folder)
     inode = fs.stat(path).st_ino
-    for name in fs.list_dir(paths.folder):
-        if name.startswith("history.damaged-") and fs.stat(paths.folder / name).st_ino == inode:
-            return name
     stamp = time.strftime("%Y%m%d-%H%M%S", time.localtime(now()))
-    name, count = f"history.damaged-{stamp}{path.suffix}", 1
-    while name in fs.list_dir(paths.folder):
-        count += 1
-        name = f"history.damaged-{stamp}-{count}{path.suffix}"
-    compaction.link_or_copy(fs, path, paths.folder / name)
-    fs.sync_dir(paths.folder)
-    return name
+    for name in names:
+        if name.startswith("history.damaged-") and fs.stat(paths.folder / name).st_ino == inode:
+            break
+    else:
+        name, count = f"history.damaged-{stamp}{path.suffix}", 1
+        while name in names:
+            count += 1
+            name = f"history.damaged-{stamp}-{count}{path.suffix}"
+        compaction.link_or_copy(fs, path, paths.folder / name)
+        fs.sync_dir(paths.folder)
+    return f" and was set aside as {name}"
 
 
 @dataclass
@@ -309,7 +297,7 @@ class _Recovery:
 def _recover(fs: FileSystem, paths: Paths, journal: DamagedJournal, document: DamagedDocument) -> _Recovery:
     earlier = DamagedJournal(fs, paths.previous_journal)
     header = earlier.header
-    previous = DamagedDocument(fs, paths.previous_document, header.snapshot if header else None)
+    previous = DamagedDocument(fs, paths.previous_document, header)
     records = dict(previous.records)
     _replay_entries(records, earlier.scan.entries)
     others = document.other_tables or previous.other_tables
@@ -327,33 +315,31 @@ def _recover(fs: FileSystem, paths: Paths, journal: DamagedJournal, document: Da
 
 def _is_complete(previous: DamagedDocument, previous_journal: DamagedJournal, journal: DamagedJournal) -> bool:
     """Whether the previous generation and both journals hold every record and change."""
-    if previous.damage or previous_journal.is_damaged or journal.header is None:
+    if journal.header is None:
         return False
     if not previous.exists and not previous_journal.exists:
         return journal.header.had_no_document
-    present = {journal.header.generation}
-    first = previous.generation
-    if previous_journal.header is not None:
-        present.add(previous_journal.header.generation)
-        if not previous.exists:
-            if not previous_journal.header.had_no_document:
-                return False
-            first = previous_journal.header.generation
-    elif not previous.exists:
+    if previous.damage or previous_journal.is_damaged:
         return False
-    return first <= journal.header.generation and present >= set(range(first, journal.header.generation + 1))
+    header, last = previous_journal.header, journal.header.generation
+    first = header.generation if header and not previous.exists else previous.generation
+    present = {last, header.generation} if header else {last}
+    return first <= last and present >= set(range(first, last))
 
 
 def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _Recovery, generation: int) -> None:
-    records = recovered.records
-    _replay_entries(records, journal.scan.entries)
     header = journal.header
-    last_id = _max_job_id([recovered.last_id, header.last_id if header else 0, *records, *_entry_ids(journal)])
+    entry_ids = [entry.id for entry in journal.scan.entries]
+    last_id = _max_job_id([recovered.last_id, header.last_id if header else 0, *recovered.records, *entry_ids])
     last_id += 0 if header else SKIPPED_IDS
     generation = max(generation, header.generation if header else 0) + 1
     # Another instance may be compacting into this name; it finds the journal replaced and gives up.
     fs.unlink(paths.new_document)
-    snapshot = _write_document(fs, paths.new_document, recovered, generation, last_id)
+    lines = (record_line(*found) for found in sorted(recovered.records.items()))
+    with fs.closing(fs.create(paths.new_document)) as fd:
+        snapshot = write_document(
+            fs, fd, lines, generation=generation, last_id=last_id, other_tables=recovered.other_tables
+        )
     renewed = Header(generation=generation, last_id=last_id, snapshot=snapshot, sequence=journal.scan.sequence or 1)
     write_journal(fs, paths.new_journal, renewed)
     fs.replace(paths.new_document, paths.document)
@@ -364,14 +350,6 @@ def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _
     compaction.copy_file(fs, paths.document, paths.new_previous)
     fs.replace(paths.new_previous, paths.previous_document)
     fs.sync_dir(paths.folder)
-
-
-def _write_document(fs: FileSystem, path: Path, recovered: _Recovery, generation: int, last_id: int) -> SnapshotInfo:
-    lines = (record_line(*found) for found in sorted(recovered.records.items()))
-    with fs.closing(fs.create(path)) as fd:
-        return write_document(
-            fs, fd, lines, generation=generation, last_id=last_id, other_tables=recovered.other_tables
-        )
 
 
 def _replay_entries(records: dict[int, Record], entries: list[Entry]) -> None:
@@ -393,34 +371,26 @@ def _lost_changes_text(journal: DamagedJournal) -> str:
     return " ".join(parts) or "No change is known to be lost."
 
 
-def _entry_ids(journal: DamagedJournal) -> list[int]:
-    return [entry.id for entry in journal.scan.entries]
-
-
-def _quarantine_text(fs: FileSystem, paths: Paths, path: Path, now: Clock) -> str:
-    return f" and was set aside as {quarantine(fs, paths, path, now)}"
-
-
 def _open_unrepaired(fs: FileSystem, paths: Paths) -> OpenedHistory:
     try:
-        journal = Journal.open(fs, paths.journal)
+        journal = Journal(fs, paths.journal)
     except FileNotFoundError:
         _create_first_journal(fs, paths)
-        journal = Journal.open(fs, paths.journal)
+        journal = Journal(fs, paths.journal)
     try:
-        document, stat = open_document(fs, paths.document, journal.header.snapshot)
-        if stat is None and not journal.header.had_no_document:
+        document = open_document(fs, paths.document, journal.header.snapshot)
+        if document.file_stat is None and not journal.header.had_no_document:
             raise CorruptDocumentError("it is missing")
     except BaseException:
         journal.close()
         raise
-    return OpenedHistory(journal, journal.read_new(), document, stat)
+    return OpenedHistory(journal, journal.read_new(), document)
 
 
 def _minor_notices(opened: OpenedHistory) -> list[str]:
-    header, notices = opened.journal.header, []
-    ours = opened.document.meta.get("generation") == header.generation + 1
-    if not opened.is_unmodified and header.snapshot is not None and not opened.document.is_own_format and not ours:
+    header, document, notices = opened.journal.header, opened.document, []
+    ours = document.is_own_format or document.meta.get("generation") == header.generation + 1
+    if header.snapshot is not None and not ours and not matches_stat(document.file_stat, header.snapshot):
         notices.append("history.json was changed by another program; its content is used as it is.")
     if opened.scan.bad_tail:
         notices.append("The last change was cut short before it was confirmed; it is not in the history.")
@@ -431,13 +401,13 @@ def _create_first_journal(fs: FileSystem, paths: Paths) -> None:
     present = set(fs.list_dir(paths.folder))
     if present & {paths.previous_document.name, paths.previous_journal.name}:
         raise CorruptHeaderError("it is missing")
-    document, stat = open_document(fs, paths.document, None)
+    document = open_document(fs, paths.document, None)
     last_id = max(document.last_id, document.meta.get("last_id", 0))
     header = Header(
         generation=document.meta.get("generation", 0),
         last_id=last_id + (SKIPPED_IDS if last_id else 0),
         snapshot=None,
-        had_no_document=stat is None,
+        had_no_document=document.file_stat is None,
     )
     document.close()
     write_journal(fs, paths.new_journal, header)
