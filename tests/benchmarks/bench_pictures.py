@@ -39,7 +39,7 @@ from pathlib import Path
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.pacing import FrameBudget
-from eternal_tui.tui.terminal.driver import FlowControlledApp
+from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.picture.picture import MediaView
 
 class Counting(MediaView):
@@ -49,7 +49,7 @@ class Counting(MediaView):
         Counting.put.append((time.monotonic(), self.position))
         return super()._show_drawing(drawing)
 
-class Player(FlowControlledApp):
+class Player(TerminalApp):
     CSS = f"MediaView {{ width: {sys.argv[6]}; height: {sys.argv[7]}; }}"
     def get_default_screen(self):
         return DiffScreen()

@@ -15,8 +15,8 @@ from textual.worker import Worker
 
 import eternal_tui.tui.app
 from eternal_tui.tui.app import EternalApp
+from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.terminal.compositor import DiffScreen
-from eternal_tui.tui.terminal.driver import FlowControlledApp
 from eternal_tui.tui.themes import register_themes
 from tests.drawn import drawn, screen_strips
 from tests.security.hostile import find_unsafe_lines
@@ -42,7 +42,7 @@ class RecordingDriver(HeadlessDriver):
         self.written.append(data)
 
 
-class _RecordingApp(FlowControlledApp):
+class _RecordingApp(TerminalApp):
     """Draws what stands when it is looked at, as a terminal does that takes its time, or all that comes between too."""
 
     recorder: RecordingDriver

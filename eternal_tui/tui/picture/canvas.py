@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -18,19 +17,11 @@ from textual.widget import Widget
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
 from eternal_tui.tui.graphics.pacing import estimate_bytes
-from eternal_tui.tui.terminal.overlays import find_overlays
-from eternal_tui.tui.terminal.textual_internals import terminal_driver, write_to_terminal
+from eternal_tui.tui.terminal.base_app import TerminalApp
+from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 
 EMPTY_DRAWING = Drawing((), 0)
 EMPTY_STRIP = Strip([], 0)
-
-
-@runtime_checkable
-class CongestionAwareDriver(Protocol):
-    """A way to the terminal that says when it is behind."""
-
-    def is_congested(self) -> bool:
-        """Tell whether the terminal takes its time with what was written before."""
 
 
 class DrawingWidget(Widget):
@@ -91,23 +82,19 @@ class DrawingWidget(Widget):
 
     def _forget_drawing(self) -> None:
         """Have the terminal forget the drawing of a widget that is going."""
-        overlays = find_overlays(self.app)
-        if overlays is not None:
-            overlays.remove(self)
+        if isinstance(self.app, TerminalApp):
+            self.app.overlays.remove(self)
         self._release_handle()
 
     def _place_overlay(self, drawing: Drawing, before: Drawing) -> None:
-        overlays = find_overlays(self.app)
-        if overlays is not None and (drawing.overlay or before.overlay):
-            overlays.place(self, drawing.overlay, lambda: self.drawn_region, drawing.overlay_cell)
+        if isinstance(self.app, TerminalApp) and (drawing.overlay or before.overlay):
+            self.app.overlays.place(self, drawing.overlay, lambda: self.drawn_region, drawing.overlay_cell)
 
     def _transmit(self, data: str) -> None:
         write_to_terminal(self.app, data)
 
     def _is_link_congested(self) -> bool:
-        """Tell whether the terminal takes its time with what was written before."""
-        driver: object = terminal_driver(self.app)
-        return isinstance(driver, CongestionAwareDriver) and driver.is_congested()
+        return isinstance(self.app, TerminalApp) and self.app.is_congested()
 
     @property
     def drawn_region(self) -> Region:

@@ -1,18 +1,28 @@
-"""Base of the app: crashes, notifications, focus, filters and memory, by private names of Textual."""
+"""Base of the app: output as the terminal takes it, crashes, notifications, focus, filters and memory."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import Any
 
+from rich.console import RenderableType
+from textual import events
 from textual._styles_cache import StylesCache
-from textual.app import ScreenStackError
+from textual.app import App, ScreenStackError
 from textual.await_complete import AwaitComplete
 from textual.filter import LineFilter
 from textual.notifications import Notify
+from textual.screen import Screen
 
-from eternal_tui.tui.terminal.driver import FlowControlledApp
+from eternal_tui.tui.graphics.probe import read_cell_size
+from eternal_tui.tui.terminal.compositor import DiffUpdate, force_repaint
+from eternal_tui.tui.terminal.driver import FlowControlledDriver
+from eternal_tui.tui.terminal.flow_control import REPLY_TIMEOUT_SECONDS
+from eternal_tui.tui.terminal.guard import TerminalGuard
+from eternal_tui.tui.terminal.overlays import PixelOverlays
 
 _MALLOC_OPTIONS = {-8: 2, -1: 1 << 20, -3: 1 << 20}
 """M_ARENA_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of glibc's malloc.h. By itself it has an arena for each thread and
@@ -29,13 +39,91 @@ def limit_freed_memory() -> None:
                 mallopt(option, value)
 
 
-class TerminalApp(FlowControlledApp):
-    """App that stores the exception which ended it in `internal_error`, and shows one notification at a time."""
+class TerminalApp(App[None]):
+    """App that writes no more than its terminal takes, never waits for it, and shows one notification at a time.
+
+    `remote`: the terminal is behind a network. `unread_input`: bytes that were read before the app started. The
+    exception that ended the app is stored in `internal_error`.
+    """
 
     internal_error: Exception | None = None
 
+    def __init__(self, *, remote: bool = False, unread_input: bytes = b"", guard: TerminalGuard | None = None) -> None:
+        super().__init__(driver_class=FlowControlledDriver)
+        self.remote = remote
+        self.guard = guard
+        self.unread_input = unread_input
+        self.overlays = PixelOverlays(self)
+        self._was_resized = False
+        self._repaint_timer: asyncio.TimerHandle | None = None
+
     def on_ready(self) -> None:
         limit_freed_memory()
+
+    def on_mount(self) -> None:
+        self.app_resume_signal.subscribe(self, lambda _: force_repaint(self.screen))
+
+    # Output
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        """Write as much of an update as the terminal takes, and schedule the rest."""
+        driver = self._driver
+        if renderable is None or self._batch_count or not isinstance(driver, FlowControlledDriver):
+            super()._display(screen, renderable)
+            return
+        driver.on_writable = self._repaint_deferred
+        available = driver.available()
+        update = renderable if isinstance(renderable, DiffUpdate) else None
+        if update is not None:
+            update.max_chars = available
+        if available:
+            super()._display(screen, renderable)
+            self.overlays.invalidate(update.written if update is not None else [])
+        unwritten = update.unwritten if update is not None else [] if available else [screen.size.region]
+        if unwritten:
+            screen._compositor._dirty_regions.update(unwritten)
+            driver.request_wakeup()
+            if self._repaint_timer is None and self.remote:
+                # A reply may be lost.
+                self._repaint_timer = asyncio.get_running_loop().call_later(
+                    REPLY_TIMEOUT_SECONDS + 0.1, self._repaint_deferred
+                )
+
+    def _repaint_deferred(self) -> None:
+        if self._repaint_timer is not None:
+            self._repaint_timer.cancel()
+            self._repaint_timer = None
+        if self.is_running and self.screen_stack and not self._batch_count:
+            self.screen._compositor_refresh()
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Repaint everything, even at the same size.
+
+        A terminal that was made small and large again within a moment has lost cells, and Textual sees one size only.
+        """
+        first, self._was_resized = not self._was_resized, True
+        if not first and self.screen_stack:
+            force_repaint(self.screen)
+
+    def write_sequence(self, sequence: str) -> None:
+        """Write control sequences that are no part of the screen."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def is_congested(self) -> bool:
+        """Tell whether the terminal takes its time with what was written before."""
+        return isinstance(self._driver, FlowControlledDriver) and not self._driver.available()
+
+    def cell_size(self) -> tuple[int, int]:
+        """Return the size of a cell in pixels now, (0, 0) where that is not known."""
+        return read_cell_size(self._driver.fileno) if isinstance(self._driver, FlowControlledDriver) else (0, 0)
+
+    def restore_terminal(self) -> None:
+        """Restore the terminal just before the process ends; called from any thread."""
+        if isinstance(self._driver, FlowControlledDriver):
+            self._driver.restore_terminal()
+
+    # Crashes
 
     def report_internal_error(self, error: Exception) -> None:
         """End the app with this exception."""
@@ -57,6 +145,8 @@ class TerminalApp(FlowControlledApp):
     def panic(self, *renderables: object) -> None:  # noqa: ARG002
         """Exit; the caller of the app prints the error."""
         self._close_messages_no_wait()
+
+    # Notifications and focus
 
     def on_notify(self, event: Notify) -> None:
         """Say nothing twice: the newest replaces the information before it, and what it says again in full."""
@@ -84,6 +174,12 @@ class TerminalApp(FlowControlledApp):
                 ]
                 if not any(notification in self._notifications for notification in shown):
                     holder.remove()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Stop the cursor of text fields from blinking: without changes nothing is written."""
+        widget: Any = event.widget
+        if getattr(widget, "cursor_blink", False):
+            widget.cursor_blink = False
 
     def restore_focus(self) -> None:
         """Restore the focus after the terminal had lost it."""

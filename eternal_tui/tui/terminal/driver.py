@@ -1,4 +1,4 @@
-"""Driver and app whose output never blocks the event loop.
+"""Driver whose output never blocks the event loop.
 
 Textual 8.2.8 passes output to a thread through a queue of 30 writes and blocks where that is full: with a terminal that
 is not read, as after ctrl+s or on a dead SSH connection, polling and saving stop. Here the queue is unbounded, and each
@@ -7,38 +7,30 @@ update is cut to what the terminal takes now. The rest is painted in its newest 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import select
 import sys
 import termios
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pty import STDIN_FILENO
 from queue import SimpleQueue
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
-from rich.console import RenderableType
 from textual import events
-from textual.app import App
 from textual.drivers._writer_thread import WriterThread
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
-from textual.screen import Screen
 
-from eternal_tui.tui.graphics.probe import read_cell_size
-from eternal_tui.tui.terminal.compositor import DiffCompositor, DiffUpdate, force_repaint, written_regions
-from eternal_tui.tui.terminal.flow_control import (
-    MAX_WINDOW_CHARS,
-    REPLY_TIMEOUT_SECONDS,
-    FlowController,
-    cursor_query,
-    split_chunks,
-)
-from eternal_tui.tui.terminal.guard import RESET_SEQUENCE, Changed, TerminalGuard
+from eternal_tui.tui.terminal.flow_control import FlowController, cursor_query, split_chunks
+from eternal_tui.tui.terminal.guard import RESET_SEQUENCE, Changed
 from eternal_tui.tui.terminal.input_parser import InputParser
-from eternal_tui.tui.terminal.overlays import PixelOverlays
+
+if TYPE_CHECKING:
+    from eternal_tui.tui.terminal.base_app import TerminalApp
 
 MAX_QUEUED_CHARS = 4 * 1024 * 1024
 """Characters queued for a terminal that is not read; output beyond them is dropped."""
@@ -57,16 +49,10 @@ STOP_TIMEOUT_SECONDS = 1.0
 
 def is_hung_up() -> bool:
     """Tell whether standard input was a terminal that has hung up; not every hang-up sends a signal."""
-    stdin = sys.__stdin__
-    if stdin is None or not hasattr(select, "poll"):
-        return False
-    try:
-        descriptor = stdin.fileno()
-    except (OSError, ValueError):
-        return False
     poller = select.poll()
-    poller.register(descriptor, select.POLLHUP | select.POLLERR)
-    return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in poller.poll(0))
+    # Hang-ups and errors are told unasked.
+    poller.register(STDIN_FILENO, 0)
+    return bool(poller.poll(0))
 
 
 class HangupEvent(threading.Event):
@@ -98,11 +84,9 @@ class BackgroundWriter(WriterThread):
             self._pending_writes.put((chunk, cursor_query(column) if column else ""))
 
     def available(self) -> int:
-        """Return how many characters may be written now; if 0, `on_writable` will be called."""
+        """Return how many characters may be written now."""
         with self._condition:
-            available = self._flow_controller.available()
-            self._wakeup_requested = self._wakeup_requested or not available
-            return available
+            return self._flow_controller.available()
 
     def request_wakeup(self) -> None:
         """Have `on_writable` called when more may be written."""
@@ -151,23 +135,18 @@ class FlowControlledDriver(LinuxDriver):
     """Textual's driver with a BackgroundWriter; calls `on_writable` on the event loop."""
 
     on_writable: Callable[[], object] | None = None
+    _app: TerminalApp
     _background_writer: BackgroundWriter | None = None
-    _flow_controller: FlowController | None = None
 
-    def __init__(self, app: App[Any], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None) -> None:
+    def __init__(self, app: TerminalApp, *, debug: bool, mouse: bool, size: tuple[int, int] | None) -> None:
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         # The stream that was checked to be a terminal; Textual would use standard error.
         self._file = sys.__stdout__
         self.exit_event = HangupEvent()
-        self._input_parser = InputParser(remote=self._is_remote)
-        if isinstance(app, FlowControlledApp):
-            # Keys pressed before the first screen are dropped; a reply may have its second half still to come.
-            for _ in self._input_parser.feed(app.unread_input, time.monotonic()):
-                pass
-
-    @property
-    def _is_remote(self) -> bool:
-        return isinstance(self._app, FlowControlledApp) and self._app.remote
+        self._flow_controller = FlowController(time.monotonic, remote=app.remote)
+        self._input_parser = InputParser(remote=app.remote)
+        # Keys pressed before the first screen are dropped; a reply may have its second half still to come.
+        deque(self._input_parser.feed(app.unread_input, time.monotonic()), maxlen=0)
 
     def _get_terminal_size(self) -> tuple[int, int]:
         try:
@@ -185,8 +164,6 @@ class FlowControlledDriver(LinuxDriver):
 
     @_writer_thread.setter
     def _writer_thread(self, thread: WriterThread | None) -> None:
-        if self._flow_controller is None:
-            self._flow_controller = FlowController(time.monotonic, remote=self._is_remote)
         self._background_writer = (
             None if thread is None else BackgroundWriter(thread._file, self._flow_controller, self._notify_writable)
         )
@@ -201,15 +178,12 @@ class FlowControlledDriver(LinuxDriver):
         self._background_writer = None
 
     def available(self) -> int:
-        """Return how many characters may be written now; MAX_WINDOW_CHARS means no limit."""
-        return MAX_WINDOW_CHARS if self._background_writer is None else self._background_writer.available()
+        """Return how many characters may be written now."""
+        return sys.maxsize if self._background_writer is None else self._background_writer.available()
 
     def request_wakeup(self) -> None:
         if self._background_writer is not None:
             self._background_writer.request_wakeup()
-
-    def is_congested(self) -> bool:
-        return not self.available()
 
     def run_input_thread(self) -> None:
         """Read and parse until stopped or hung up."""
@@ -239,7 +213,7 @@ class FlowControlledDriver(LinuxDriver):
         """Handle replies to our cursor queries; pass on everything else."""
         if isinstance(message, events.CursorPosition) and self._background_writer is not None:
             self._background_writer.record_reply(message.x + 1)
-            if self._flow_controller is not None and self._is_remote:
+            if self._app.remote:
                 self._input_parser.note_delay(self._flow_controller.min_round_trip)
         else:
             super().process_message(message)
@@ -254,7 +228,7 @@ class FlowControlledDriver(LinuxDriver):
         self._note_changed("nothing")
 
     def _note_changed(self, changed: Changed) -> None:
-        if isinstance(self._app, FlowControlledApp) and self._app.guard is not None:
+        if self._app.guard is not None:
             self._app.guard.note(changed)
 
     def disable_input(self) -> None:
@@ -276,93 +250,3 @@ class FlowControlledDriver(LinuxDriver):
     def _notify_writable(self) -> None:
         if self.on_writable is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.on_writable)
-
-
-class FlowControlledApp(App[None]):
-    """App that writes no more than its terminal takes, and never waits for it.
-
-    `remote`: the terminal is behind a network. `unread_input`: bytes that were read before the app started.
-    """
-
-    def __init__(self, *, remote: bool = False, unread_input: bytes = b"", guard: TerminalGuard | None = None) -> None:
-        super().__init__(driver_class=FlowControlledDriver)
-        self.remote = remote
-        self.guard = guard
-        self.unread_input = unread_input
-        self._was_resized = self._full_repaint_due = False
-        self._repaint_timer: asyncio.TimerHandle | None = None
-        self.overlays = PixelOverlays(self, self._write_raw, self._is_writable, self._read_cell_size)
-
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Write as much of an update as the terminal takes, and schedule the rest."""
-        driver = self._driver
-        if renderable is None or self._batch_count or not isinstance(driver, FlowControlledDriver):
-            super()._display(screen, renderable)
-            return
-        driver.on_writable = self._repaint_deferred
-        available, compositor = driver.available(), screen._compositor
-        update = renderable if isinstance(renderable, DiffUpdate) else None
-        if update is not None and available < MAX_WINDOW_CHARS:
-            update.max_chars = available
-        if available:
-            super()._display(screen, renderable)
-            self.overlays.invalidate(written_regions(renderable))
-        if update is not None and isinstance(compositor, DiffCompositor):
-            if not (unwritten := update.unwritten_regions()):
-                return
-            compositor.defer(unwritten)
-        elif available:
-            return
-        else:
-            self._full_repaint_due = True
-        driver.request_wakeup()
-        self._schedule_repaint()
-
-    def _schedule_repaint(self) -> None:
-        """Repaint after a timeout, too: a reply may be lost."""
-        if self._repaint_timer is None and self.remote:
-            self._repaint_timer = asyncio.get_running_loop().call_later(
-                REPLY_TIMEOUT_SECONDS + 0.1, self._repaint_deferred
-            )
-
-    def _repaint_deferred(self) -> None:
-        if self._repaint_timer is not None:
-            self._repaint_timer.cancel()
-            self._repaint_timer = None
-        if not self.is_running or not self.screen_stack:
-            return
-        if self._full_repaint_due:
-            self._full_repaint_due = False
-            self.screen.refresh()
-        elif not self._batch_count:
-            self.screen._compositor_refresh()
-
-    def _write_raw(self, sequence: str) -> None:
-        if self._driver is not None:
-            self._driver.write(sequence)
-
-    def _read_cell_size(self) -> tuple[int, int]:
-        return read_cell_size(self._driver.fileno) if isinstance(self._driver, FlowControlledDriver) else (0, 0)
-
-    def restore_terminal(self) -> None:
-        """Restore the terminal just before the process ends; called from any thread."""
-        if isinstance(self._driver, FlowControlledDriver):
-            self._driver.restore_terminal()
-
-    def _is_writable(self) -> bool:
-        return not (isinstance(self._driver, FlowControlledDriver) and self._driver.is_congested())
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Stop the cursor of text fields from blinking: without changes nothing is written."""
-        widget: Any = event.widget
-        if getattr(widget, "cursor_blink", False):
-            widget.cursor_blink = False
-
-    def on_resize(self, _: events.Resize) -> None:
-        """Repaint everything, even at the same size.
-
-        A terminal that was made small and large again within a moment has lost cells, and Textual sees one size only.
-        """
-        first, self._was_resized = not self._was_resized, True
-        if not first and self.screen_stack:
-            force_repaint(self.screen)

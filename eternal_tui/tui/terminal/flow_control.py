@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -129,7 +130,7 @@ class FlowController:
                 pass
 
     def available(self) -> int:
-        """Return how many characters may be sent now: MAX_WINDOW_CHARS for no limit, 0 if congested."""
+        """Return how many characters may be sent now: sys.maxsize for no limit, 0 if congested."""
         if self._probes:
             age = self._clock() - self._probes[0].sent_at
             if self.uses_probes and age > REPLY_TIMEOUT_SECONDS:
@@ -138,7 +139,7 @@ class FlowController:
                 return 0
         left = self._window - self.in_flight
         if self._window == MAX_WINDOW_CHARS and left > 0:
-            return MAX_WINDOW_CHARS
+            return sys.maxsize
         return left if left >= min(MIN_WINDOW_CHARS, self._window) // 4 else 0
 
     def reset(self) -> None:

@@ -8,15 +8,17 @@ possible, covered by a notification or partly scrolled away, the symbols are wha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import msgspec
-from textual.app import App
 from textual.geometry import Region
 from textual.timer import Timer
 from textual.widget import Widget
 
 from eternal_tui.tui.terminal.compositor import force_repaint, rewrite_cells
+
+if TYPE_CHECKING:
+    from eternal_tui.tui.terminal.base_app import TerminalApp
 
 IDLE_SECONDS = 0.06
 """Seconds without a write over its cells after which pixels are laid: a screen that is being drawn is not at rest."""
@@ -29,36 +31,11 @@ class _PixelOverlay(msgspec.Struct):
     drawn_at: Region | None = None
 
 
-@runtime_checkable
-class PixelOverlayApp(Protocol):
-    """An app that lays pixels over its cells."""
-
-    overlays: PixelOverlays
-
-
-def find_overlays(app: App[object]) -> PixelOverlays | None:
-    """Return what lays pixels in this app, None where nothing does."""
-    return app.overlays if isinstance(app, PixelOverlayApp) else None
-
-
 class PixelOverlays:
-    """The pixels over one app's screen.
+    """The pixels over one app's screen."""
 
-    `write` puts them on the terminal, `is_writable` says whether it takes them now, and `get_cell_size` how large its
-    cells are now in pixels, (0, 0) where that is not known.
-    """
-
-    def __init__(
-        self,
-        app: App[None],
-        write: Callable[[str], None],
-        is_writable: Callable[[], bool],
-        get_cell_size: Callable[[], tuple[int, int]] = lambda: (0, 0),
-    ) -> None:
+    def __init__(self, app: TerminalApp) -> None:
         self._app = app
-        self._write = write
-        self._is_writable = is_writable
-        self._get_cell_size = get_cell_size
         self._overlays: dict[Widget, _PixelOverlay] = {}
         self._timer: Timer | None = None
 
@@ -108,7 +85,7 @@ class PixelOverlays:
             for widget, overlay in self._overlays.items()
             if overlay.drawn_at is None and (place := self._target_region(widget, overlay)) is not None
         }
-        if due and not self._is_writable():
+        if due and self._app.is_congested():
             self._schedule_paint()
             return
         while due:
@@ -118,7 +95,7 @@ class PixelOverlays:
             overlay.drawn_at = place
             erased = Region(place.right, place.y, 1, place.height)
             beside = rewrite_cells(self._app.screen, erased)
-            self._write(f"\x1b7\x1b[{place.y + 1};{place.x + 1}H{overlay.pixels}{beside}\x1b8")
+            self._app.write_sequence(f"\x1b7\x1b[{place.y + 1};{place.x + 1}H{overlay.pixels}{beside}\x1b8")
             due |= {
                 other: each.drawn_at
                 for other, each in self._overlays.items()
@@ -130,7 +107,7 @@ class PixelOverlays:
         screen = self._app.screen
         if not widget.is_attached or not widget.display:
             return None
-        if overlay.cell_size != (0, 0) and self._get_cell_size() not in ((0, 0), overlay.cell_size):
+        if overlay.cell_size != (0, 0) and self._app.cell_size() not in ((0, 0), overlay.cell_size):
             return None
         region = overlay.get_region()
         geometry = screen._compositor.full_map.get(widget)

@@ -19,7 +19,7 @@ from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.over_cells import InlineImages, Sixel, encode_sixel, quantize
 from eternal_tui.tui.picture.picture import MediaView
-from eternal_tui.tui.terminal.driver import FlowControlledApp
+from eternal_tui.tui.terminal.base_app import TerminalApp
 from tests.media.files import make_image
 
 _TOKEN_PATTERN = re.compile(rb"#(\d+)(?:;2;(\d+);(\d+);(\d+))?|!(\d+)([?-~])|([$\-])|([?-~])")
@@ -110,7 +110,7 @@ def test_an_inline_image_is_a_file_for_so_many_cells(remote: bool, size: tuple[i
     assert graphics.render(Frame(2, 4, bytes(24)), animated=True).overlay == ""
 
 
-class SixelApp(FlowControlledApp):
+class SixelApp(TerminalApp):
     """One picture over one line, in an app whose writes are noted."""
 
     CSS = "MediaView { width: 20; height: 10; } Screen { layout: vertical; }"
@@ -119,12 +119,16 @@ class SixelApp(FlowControlledApp):
         super().__init__()
         self.media_view = MediaView(Sixel(HalfBlocks(), (8, 16)), decode_delay_seconds=0.0)
         self.written: list[str] = []
-        self.cell_size = (8, 16)
-        self.overlays._write = self.written.append
-        self.overlays._get_cell_size = lambda: self.cell_size
+        self.cell = (8, 16)
 
     def compose(self) -> ComposeResult:
         yield self.media_view
+
+    def write_sequence(self, sequence: str) -> None:
+        self.written.append(sequence)
+
+    def cell_size(self) -> tuple[int, int]:
+        return self.cell
 
     async def wait_for_overlays(self) -> int:
         """Let pixels be laid that are due, and return how often any were."""
@@ -178,7 +182,7 @@ async def test_pixels_wait_where_they_cannot_stand(still: Path, how: str) -> Non
         elif how == "scrolled":
             app.media_view.styles.margin = (-2, 0, 0, 0)
         elif how == "font":
-            app.cell_size = (10, 20)
+            app.cell = (10, 20)
         elif how == "hidden":
             app.media_view.display = False
         if how == "toast":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, TypeVar
 
 from textual import events, on
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import DescendantFocus
@@ -25,6 +25,7 @@ from eternal_tui.tui.request_form.messages import (
     RequestsChanged,
     SubmitRequested,
 )
+from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.themes import register_themes
 from tests.drawn import screen_strips
 
@@ -49,7 +50,7 @@ CHARACTERS = (
 )
 
 
-class FormApp(App[None]):
+class FormApp(TerminalApp):
     """Holds the form as the program does: in one pane, with the submit key bound at the top."""
 
     CSS = """

@@ -49,9 +49,7 @@ class Edited(FormApp):
         if self.form.draft.prompt != "waves":
             self.exit(self.form.draft.prompt)
 
-from eternal_tui.tui.terminal.driver import FlowControlledDriver
 app = Edited(environ=environ_without_keys(os.environ))
-app.driver_class = FlowControlledDriver
 print("RESULT", app.run())
 """
 

@@ -17,7 +17,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from eternal_tui.tui.terminal.compositor import DiffCompositor, DiffScreen, ScreenBuffer
+from eternal_tui.tui.terminal.compositor import DiffCompositor, DiffScreen, DiffUpdate, LineSpan, ScreenBuffer
 
 CONSOLE = Console(force_terminal=True, color_system="truecolor", width=20)
 WIDTH = 12
@@ -48,6 +48,11 @@ def apply_output(screen: list[list[str]], output: str) -> None:
             x, at = x + 1, at + 1
 
 
+def write(buffer: ScreenBuffer, x: int, y: int, strip: Strip) -> str:
+    """Return what is written for cells of a screen of WIDTH columns."""
+    return DiffUpdate([LineSpan(x, y, strip)], buffer, WIDTH).render_segments(CONSOLE)
+
+
 @pytest.mark.parametrize("text", ["हिन्दी", "e\u0301t\u0301", "❤\ufe0f", "🇩🇪", "👨\u200d👩"])
 @pytest.mark.parametrize("columns_of_each", [0, 1, 2])
 def test_what_stands_behind_a_text_stays_in_its_column(text: str, columns_of_each: int) -> None:
@@ -56,7 +61,7 @@ def test_what_stands_behind_a_text_stays_in_its_column(text: str, columns_of_eac
     Seen to fail: the frame behind such a prompt was drawn a few columns off, or on the next line.
     """
     line = Strip([Segment("│"), Segment(text.ljust(12 - len(text))), Segment("    "), Segment("│")])
-    output = ScreenBuffer().write_line(3, line, CONSOLE)
+    output = write(ScreenBuffer(), 0, 3, line)
     frames, x = [], 0
     for column, character in re.findall(r"\x1b\[(\d+)G|(?:\x1b\[[?\d;]*[a-zA-Z])|(.)", output):
         if column:
@@ -73,30 +78,27 @@ def test_the_screen_reads_as_the_last_line_written(lines: list[tuple[Strip, int,
     """Seen to fail when `part` left the remembered line as it was."""
     written, screen = ScreenBuffer(), [[" "] * WIDTH]
     wanted = Strip([Segment(" " * WIDTH)])
-    for new, x, whole in lines:
-        if whole:
-            apply_output(screen, written.write_line(0, new, CONSOLE))
-            wanted = new
-        else:
-            apply_output(screen, written.write_span(x, 0, new.crop(x), CONSOLE))
-            wanted = Strip.join([wanted.crop(0, x), new.crop(x)])
+    for new, start, whole in lines:
+        x = 0 if whole else start
+        apply_output(screen, write(written, x, 0, new.crop(x)))
+        wanted = Strip.join([wanted.crop(0, x), new.crop(x)])
         assert "".join(screen[0]) == wanted.text
 
 
 @given(strip_strategy())
 def test_what_stands_there_is_not_written_again(line: Strip) -> None:
     written = ScreenBuffer()
-    assert written.write_line(3, line, CONSOLE) != ""
-    assert written.write_line(3, line, CONSOLE) == ""
-    assert written.write_span(2, 3, line.crop(2, 7), CONSOLE) == ""
+    assert write(written, 0, 3, line) != ""
+    assert write(written, 0, 3, line) == ""
+    assert write(written, 2, 3, line.crop(2, 7)) == ""
     written.invalidate()
-    assert written.write_line(3, line, CONSOLE) != ""
+    assert write(written, 0, 3, line) != ""
 
 
 def test_only_the_segments_between_are_written() -> None:
     written = ScreenBuffer()
-    written.write_line(0, Strip([Segment("left "), Segment("12"), Segment(" right")]), CONSOLE)
-    assert written.write_line(0, Strip([Segment("left "), Segment("13"), Segment(" right")]), CONSOLE) == "\x1b[1;6H13"
+    write(written, 0, 0, Strip([Segment("left "), Segment("12"), Segment("right")]))
+    assert write(written, 0, 0, Strip([Segment("left "), Segment("13"), Segment("right")])) == "\x1b[1;6H13"
 
 
 class LetterWidget(Widget):
