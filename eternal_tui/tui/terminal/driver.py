@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from pty import STDIN_FILENO
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING
 
@@ -50,8 +49,8 @@ STOP_TIMEOUT_SECONDS = 1.0
 def is_hung_up() -> bool:
     """Tell whether standard input was a terminal that has hung up; not every hang-up sends a signal."""
     poller = select.poll()
-    # Hang-ups and errors are told unasked.
-    poller.register(STDIN_FILENO, 0)
+    # The mask is empty: hang-ups and errors are reported without being asked for.
+    poller.register(0, 0)
     return bool(poller.poll(0))
 
 
