@@ -13,14 +13,14 @@ from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.formatting import Template, format_amount, format_datetime, format_duration, parse_template
-from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
 
 if TYPE_CHECKING:
-    from eternal_tui.history.history import History
-    from eternal_tui.jobs.billing.ledger import Spending
-    from eternal_tui.jobs.billing.statistics import GroupStats, Money, Statistics, Totals
+    from eternal_tui.cli.output import Output
+    from eternal_tui.jobs.billing.ledger import Ledger
+    from eternal_tui.jobs.billing.statistics import Money, Statistics
     from eternal_tui.jobs.model import Job
 
 
@@ -59,45 +59,55 @@ def _add_jobs_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, "--totals", "print only the totals, as one JSON object")
 
 
+def _read(context: Context) -> tuple[list[Job], Ledger]:
+    """Return all jobs, newest first, and what was spent on them."""
+    from eternal_tui.history.lock import InstanceLock
+    from eternal_tui.jobs.billing.ledger import add_unbilled_jobs, read_ledger
+
+    with context.open_history() as history:
+        ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
+        jobs = list(iter_jobs(history))
+    add_unbilled_jobs(ledger, jobs)
+    return jobs, ledger
+
+
 def _jobs(context: Context) -> int:
     given, output = context.arguments, context.output
     if given.sort is not None and given.sort not in JSON_FIELDS:
         raise UsageError(f"Cannot sort by {given.sort}. Keys: {', '.join(JSON_FIELDS)}.")
     template = _parse_format(given.format)
     is_wanted = _build_filter([*given.filter, given.search or ""], given.state)
-    with context.open_history() as history:
-        counter = JobCounter(history)
-        jobs = []
-        for job in iter_jobs(history):
-            counter.add(job)
-            if not given.totals and is_wanted(job):
-                jobs.append(job)
+    every, ledger = _read(context)
+    if given.totals:
+        output.print_json(_totals(every, ledger))
+        return ExitCode.SUCCESS
+    jobs = [job for job in every if is_wanted(job)]
     if given.sort is not None:
         jobs.sort(key=lambda job: _sort_key(job_to_json(job, context.results_dir)[given.sort]))
     if given.reverse:
         jobs.reverse()
     jobs = jobs[: given.limit]
-    if given.totals:
-        output.print_json(_totals_to_json(counter))
-    else:
-        _print_jobs(context, jobs, counter, template)
-    return ExitCode.SUCCESS
-
-
-def _print_jobs(context: Context, jobs: Sequence[Job], counter: JobCounter, template: Template | None) -> None:
-    output = context.output
     if template is not None:
-        for job in jobs:
-            values = {name: _format_value(value) for name, value in job_to_json(job, context.results_dir).items()}
-            for line in template.render(values, lambda _field, value: sanitize(value)).split("\n"):
-                output.print_line(join_safe("\t", *map(sanitize, line.split("\t"))))
-    elif context.arguments.json:
-        totals = counter.totals()
-        spent = {"spent_today": totals.spent_today, "spent_in_all": totals.spent_total}
+        _print_formatted(context, jobs, template)
+    elif given.json:
+        totals = _totals(every, ledger)
+        spent = {name: totals[name] for name in ("spent_today", "spent_in_all")}
         for job in jobs:
             output.print_json(job_to_json(job, context.results_dir) | spent)
     else:
-        _print_table(context, jobs, counter)
+        _print_table(output, jobs)
+        if not jobs:
+            empty = "No job matches." if every else "No jobs yet. See `eternal-tui generate --help`."
+            output.info(sanitize(empty))
+        output.print_line(_totals_line(every, ledger))
+    return ExitCode.SUCCESS
+
+
+def _print_formatted(context: Context, jobs: Sequence[Job], template: Template) -> None:
+    for job in jobs:
+        values = {name: _format_value(value) for name, value in job_to_json(job, context.results_dir).items()}
+        for line in template.render(values, lambda _field, value: sanitize(value)).split("\n"):
+            context.output.print_line(join_safe("\t", *map(sanitize, line.split("\t"))))
 
 
 def _parse_format(text: str | None) -> Template | None:
@@ -134,93 +144,51 @@ def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], b
         raise UsageError(str(error)) from None
 
 
-class JobCounter:
-    """Counts jobs in passing: totals, jobs by state, and from the charges what was spent."""
+def _totals(jobs: Sequence[Job], ledger: Ledger) -> dict[str, Any]:
+    """Return the figures of `--totals`, over all accounts."""
+    from eternal_tui.jobs.billing.statistics import RunningTotals, day_bounds
 
-    def __init__(self, history: History) -> None:
-        from eternal_tui.history.lock import InstanceLock
-        from eternal_tui.jobs.billing.ledger import read_ledger
-        from eternal_tui.jobs.billing.statistics import RunningTotals
-
-        self.state_counts: Counter[str] = Counter()
-        self.ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
-        self._credits: float | None = None
-        self._unbilled: list[Job] = []
-        self._running_totals = RunningTotals(time.time, list)
-
-    def add(self, job: Job) -> None:
-        """Count one job."""
-        self._running_totals.apply_change(None, job)
-        self.state_counts[str(job.state)] += 1
-        if self._credits is None:
-            self._credits = job.credits_after
-        if job.id not in self.ledger.charges:
-            self._unbilled.append(job)
-
-    def spending(self, since: float = 0.0) -> Spending:
-        """Return what was spent since a time, over all accounts."""
-        from eternal_tui.jobs.billing.ledger import add_unbilled_jobs
-
-        add_unbilled_jobs(self.ledger, self._unbilled)
-        self._unbilled.clear()
-        return self.ledger.spending(charge for charge in self.ledger.charges_of() if charge.sent_at >= since)
-
-    def totals(self) -> Totals:
-        """Return the figures of all counted jobs."""
-        from msgspec.structs import replace
-
-        from eternal_tui.jobs.billing.statistics import day_bounds
-
-        today, everything = self.spending(day_bounds(time.time())[0]), self.spending()
-        balance = self.ledger.newest_balance
-        return replace(
-            self._running_totals.totals(),
-            credits=self._credits if balance is None else float(balance),
-            spent_today=float(today.spent),
-            spent_total=float(everything.spent),
-            unexplained_today=float(today.unexplained),
-            unconfirmed_today=float(today.unconfirmed),
-            is_spent_exact=everything.is_exact,
-        )
-
-
-def _totals_to_json(counter: JobCounter) -> dict[str, Any]:
-    totals = counter.totals()
+    counts = RunningTotals(time.time, lambda: jobs)
+    for job in jobs:
+        counts.apply_change(None, job)
+    totals, day_start = counts.totals(), day_bounds(time.time())[0]
+    everything = ledger.spending(ledger.charges_of())
+    today = ledger.spending(charge for charge in ledger.charges_of() if charge.sent_at >= day_start)
+    balance = next((job.credits_after for job in jobs if job.credits_after is not None), None)
     return {
-        "spent_today": totals.spent_today,
-        "spent_in_all": totals.spent_total,
-        "unexplained_today": totals.unexplained_today,
-        "unconfirmed_today": totals.unconfirmed_today,
-        "is_exact": totals.is_spent_exact,
-        "credits_remaining": totals.credits,
-        "jobs": counter.state_counts.total(),
+        "spent_today": float(today.spent),
+        "spent_in_all": float(everything.spent),
+        "unexplained_today": float(today.unexplained),
+        "unconfirmed_today": float(today.unconfirmed),
+        "is_exact": everything.is_exact,
+        "credits_remaining": balance if ledger.newest_balance is None else float(ledger.newest_balance),
+        "jobs": len(jobs),
         "running": totals.running,
         "waiting": totals.waiting,
         "unconfirmed": totals.unconfirmed,
         "done_today": totals.done_today,
         "failed_today": totals.failed_today,
-        "states": dict(counter.state_counts),
+        "states": dict(Counter(str(job.state) for job in jobs)),
     }
 
 
-def _print_table(context: Context, jobs: Sequence[Job], counter: JobCounter) -> None:
-    output = context.output
+def _totals_line(jobs: Sequence[Job], ledger: Ledger) -> SafeText:
+    totals, spent = _totals(jobs, ledger), ledger.spending(ledger.charges_of())
+    about = "" if spent.is_exact else "~"
+    parts = [f"{about}{format_amount(totals['spent_today'])} today", f"{about}{format_amount(spent.spent)} total"]
+    parts += [f"{spent.unknown_count} of unknown cost"] if spent.unknown_count else []
+    parts += [f"~{format_amount(spent.unconfirmed)} unconfirmed"] if spent.unconfirmed else []
+    parts += [f"{format_amount(spent.unexplained)} unexplained"] if spent.unexplained else []
+    balance = totals["credits_remaining"]
+    parts += [] if balance is None else [f"{format_amount(balance)} credits left"]
+    return sanitize(" · ".join(parts))
+
+
+def _print_table(output: Output, jobs: Sequence[Job]) -> None:
     if jobs and output.width is not None:
         output.print_line(_table_row(("id", "state", "type", "created", "name", "prompt"), output.width))
     for job in jobs:
         output.print_line(_table_row(_table_cells(job), output.width), state=state_label(job))
-    if not counter.state_counts:
-        output.info(sanitize("No jobs yet. See `eternal-tui generate --help`."))
-    elif not jobs:
-        output.info(sanitize("No job matches."))
-    totals, spent = counter.totals(), counter.spending()
-    about = "" if totals.is_spent_exact else "~"
-    parts = [f"{about}{format_amount(totals.spent_today)} today", f"{about}{format_amount(totals.spent_total)} total"]
-    parts += [f"{spent.unknown_count} of unknown cost"] if spent.unknown_count else []
-    parts += [f"~{format_amount(spent.unconfirmed)} unconfirmed"] if spent.unconfirmed else []
-    parts += [f"{format_amount(spent.unexplained)} unexplained"] if spent.unexplained else []
-    parts += [] if totals.credits is None else [f"{format_amount(totals.credits)} credits left"]
-    output.print_line(sanitize(" · ".join(parts)))
 
 
 def _table_cells(job: Job) -> tuple[str, ...]:
@@ -267,16 +235,10 @@ def _add_stats_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _stats(context: Context) -> int:
-    from eternal_tui.cli.references import iter_jobs
-    from eternal_tui.history.lock import InstanceLock
-    from eternal_tui.jobs.billing.ledger import add_unbilled_jobs, read_ledger
     from eternal_tui.jobs.billing.statistics import compute_statistics
 
-    given, streams = context.arguments, context.output
-    with context.open_history() as history:
-        ledger = read_ledger(history, InstanceLock.observer(history.folder).is_alive)
-        jobs = list(iter_jobs(history))
-    add_unbilled_jobs(ledger, jobs)
+    given, output = context.arguments, context.output
+    jobs, ledger = _read(context)
     known = sorted({account.name for account in ledger.accounts() if account.name})
     # As it is printed: behind the name of the service.
     wanted = given.account.rpartition(" ")[2]
@@ -287,70 +249,42 @@ def _stats(context: Context) -> int:
     if given.json:
         import msgspec
 
-        streams.print_json(msgspec.to_builtins(figures))
+        output.print_json(msgspec.to_builtins(figures))
         return ExitCode.SUCCESS
     if not figures.jobs and not figures.spent:
-        streams.info(SafeText("No jobs yet. See `eternal-tui generate --help`."))
+        output.info(SafeText("No jobs yet. See `eternal-tui generate --help`."))
     for line in _statistics_lines(figures):
-        streams.print_line(line)
+        output.print_line(sanitize(line))
     return ExitCode.SUCCESS
 
 
-def _statistics_lines(stats: Statistics) -> Iterator[SafeText]:
+def _statistics_lines(stats: Statistics) -> Iterator[str]:
     from eternal_tui.jobs.formatting import pluralize
 
     for day in stats.days:
         if day.sent or day.spent or day.rejected or day.unsent:
-            more = ((day.rejected, "rejected"), (day.unsent, "unsent"))
-            yield format_safe(
-                "{date}  {spent}  {sent} sent  {done} done  {failed} failed{more}",
-                date=day.date,
-                spent=_money_columns(day),
-                sent=f"{day.sent:>5}",
-                done=f"{day.succeeded:>5}",
-                failed=f"{day.failed:>4}",
-                more="".join(f"  {count:>4} {word}" for count, word in more if count),
-            )
+            counts = f"{day.sent:>5} sent  {day.succeeded:>5} done  {day.failed:>4} failed"
+            counts += f"  {day.rejected:>4} rejected" if day.rejected else ""
+            counts += f"  {day.unsent:>4} unsent" if day.unsent else ""
+            yield f"{day.date}  {_money_columns(day)}  {counts}"
     for title, groups in (("account", stats.accounts), ("character", stats.characters), ("tag", stats.tags)):
-        yield from _group_lines(title, groups)
+        # The most expensive first; a single one without a name says nothing.
+        for group in groups[:MAX_GROUPS] if any(group.name for group in groups) else ():
+            name = sanitize(group.name or "-", limit=24)
+            yield f"{title:<9} {name:<24}  {_money_columns(group)}  {group.requests:>5} requests"
     for kind in stats.kinds:
         success = "-" if kind.success is None else f"{kind.success * 100:.0f}%"
         half, most = ("-" if each is None else format_duration(each) for each in (kind.median, kind.slowest_tenth))
-        yield format_safe(
-            "{type}: {jobs}, {success} ok, p50 {half}, p90 {most}, {spent}",
-            type=kind.type,
-            jobs=pluralize(kind.jobs, "job"),
-            success=success,
-            half=half,
-            most=most,
-            spent=_money_columns(kind).strip(),
-        )
-    yield format_safe("total: {spent}", spent=_money_columns(stats).strip())
+        jobs, spent = pluralize(kind.jobs, "job"), _money_columns(kind).strip()
+        yield f"{kind.type}: {jobs}, {success} ok, p50 {half}, p90 {most}, {spent}"
+    yield f"total: {_money_columns(stats).strip()}"
 
 
-def _group_lines(title: str, groups: Sequence[GroupStats]) -> Iterator[SafeText]:
-    """Yield a row for each group, the dearest first; none where there is only one without a name."""
-    if not any(group.name for group in groups):
-        return
-    for group in groups[:MAX_GROUPS]:
-        name = sanitize(group.name or "-", limit=24)
-        yield format_safe(
-            "{title} {name}  {spent}  {count} requests",
-            title=sanitize(f"{title:<9}"),
-            name=sanitize(f"{name:<24}"),
-            spent=_money_columns(group),
-            count=f"{group.requests:>5}",
-        )
-
-
-def _money_columns(money: Money) -> SafeText:
+def _money_columns(money: Money) -> str:
     about = "" if money.is_exact else "~"
-    parts = [format_safe("{sum} credits", sum=f"{about}{format_amount(money.spent)}".rjust(10))]
-    if money.unconfirmed:
-        parts.append(format_safe("~{sum} unconfirmed", sum=format_amount(money.unconfirmed)))
-    if money.unexplained:
-        parts.append(format_safe("{sum} unexplained", sum=format_amount(money.unexplained)))
-    return join_safe("  ", *parts)
+    text = f"{about}{format_amount(money.spent)}".rjust(10) + " credits"
+    text += f"  ~{format_amount(money.unconfirmed)} unconfirmed" if money.unconfirmed else ""
+    return text + (f"  {format_amount(money.unexplained)} unexplained" if money.unexplained else "")
 
 
 COMMANDS = {
