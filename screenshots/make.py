@@ -227,14 +227,21 @@ async def in_words(pilot: Pilot[None], app: EternalApp) -> None:
 
 async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the page that `export --format html` makes of this history, as Chromium shows it."""
-    from eternal_tui.cli.commands.export import export_html_gallery
+    from eternal_tui.cli.commands.export import gallery_items
+    from eternal_tui.core.sanitize import SafeText
+    from eternal_tui.media.export.html_gallery import write_gallery
 
     await finished(app, 4)
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.html"
         with page.open("w", encoding="utf-8") as file:
-            export_html_gallery(
-                iter(app.services.jobs.store.newest_first()), app.services.jobs.results_dir, file, 100.0
+            items = gallery_items(iter(app.services.jobs.store.newest_first()), app.services.jobs.results_dir)
+            write_gallery(
+                items,
+                file,
+                title=SafeText("Gallery"),
+                subtitle=SafeText("Results of eternal-tui"),
+                max_bytes=100_000_000,
             )
         await photograph(page, HERE / "page.png", PAGE)
 

@@ -101,16 +101,18 @@ def _describe(error: Exception, context: Context) -> tuple[int, SafeText] | None
     from eternal_tui.media.errors import LinkRejected, ResultError
     from eternal_tui.sandbox.launch import DemoStartError
 
-    if isinstance(error, ApiKeyError | NoApiKey):
-        return ExitCode.KEY_ERROR, sanitize(str(error))
-    if isinstance(error, SettingsError | InvalidRequest | SubmitRejected | JobNotFound | InvalidJobState):
-        return ExitCode.USAGE, sanitize(str(error))
-    if isinstance(error, HistoryError):
-        folder = context.settings.data_dir
-        return ExitCode.USAGE, format_safe("{error} The data folder is {folder}.", error=error, folder=folder)
-    if isinstance(error, ResultError):
-        # Only `fetch --url` raises it: an address that is never followed is invalid input.
-        return ExitCode.USAGE if type(error) is LinkRejected else ExitCode.FAILED, sanitize(str(error))
-    if isinstance(error, DemoStartError):
-        return ExitCode.UNREACHABLE, sanitize(str(error))
+    text = sanitize(str(error))
+    match error:
+        case ApiKeyError() | NoApiKey():
+            return ExitCode.KEY_ERROR, text
+        case HistoryError():
+            folder = context.settings.data_dir
+            return ExitCode.USAGE, format_safe("{error} The data folder is {folder}.", error=error, folder=folder)
+        case SettingsError() | InvalidRequest() | SubmitRejected() | JobNotFound() | InvalidJobState():
+            return ExitCode.USAGE, text
+        case ResultError():
+            # Only `fetch --url` raises it: an address that is never followed is invalid input.
+            return ExitCode.USAGE if type(error) is LinkRejected else ExitCode.FAILED, text
+        case DemoStartError():
+            return ExitCode.UNREACHABLE, text
     return None

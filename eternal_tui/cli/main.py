@@ -14,7 +14,7 @@ from eternal_tui.cli.context import Context
 from eternal_tui.cli.errors import ExitCode, UsageError, describe_error
 from eternal_tui.cli.output import Output, SanitizedStderr
 from eternal_tui.core.interrupt import SIGINT_EXIT_CODE, exit_on_interrupt, raise_on_interrupt
-from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe
 
 if TYPE_CHECKING:
     import argparse
@@ -44,10 +44,10 @@ def run_process() -> int:
     return code
 
 
-def _known_keys() -> list[Secret]:
+def _known_keys(environ: Mapping[str, str] = os.environ) -> list[Secret]:
     from eternal_tui.config.credentials import keys_from_environ, seen_keys
 
-    return [*keys_from_environ(os.environ), *seen_keys()]
+    return [*keys_from_environ(environ), *seen_keys()]
 
 
 def _redirect_to_devnull(stream: TextIO) -> None:
@@ -83,76 +83,41 @@ def run(
 
     `own_process` says that the process ends with the command, so that a signal may end it at once.
     """
-    streams = Output(stdin, stdout, stderr, environ)
-    parsed: argparse.Namespace | None = None
+    output = Output(stdin, stdout, stderr, environ)
+    # The app, as most start it, needs no parser.
+    context = Context(cast("argparse.Namespace", SimpleNamespace(command=None)), environ, output)
     try:
-        with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-            parsed = _parse_arguments(arguments)
-        parsed.own_process = own_process
-        streams.color = getattr(parsed, "color", "auto")
-        streams.is_quiet = getattr(parsed, "quiet", False)
-        return _run_command(Context(parsed, environ, streams))
-    except UsageError as error:
-        streams.error(sanitize(str(error)))
-        return ExitCode.USAGE
+        if arguments:
+            from eternal_tui.cli.parser import parse
+
+            with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+                context.arguments = parse(list(arguments))
+        given = context.arguments
+        given.own_process = own_process
+        output.color = getattr(given, "color", "auto")
+        output.is_quiet = getattr(given, "quiet", False)
+        if getattr(given, "empty", False) and not context.is_demo:
+            raise UsageError("--empty goes with --demo.")
+        return _run_command(context)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else ExitCode.SUCCESS
     except BrokenPipeError:
         return SIGPIPE_EXIT_CODE
     except KeyboardInterrupt:
         return SIGINT_EXIT_CODE
-    except Exception as defect:  # noqa: BLE001 - every defect becomes one sentence and a crash report
-        streams.error(_report_internal_error(defect, streams, environ, parsed))
-        return ExitCode.INTERNAL_ERROR
+    except Exception as error:  # noqa: BLE001 - every defect becomes one sentence and a crash report
+        code, sentence = describe_error(error, context) or (
+            ExitCode.INTERNAL_ERROR, _report_internal_error(error, context)
+        )  # fmt: skip
+        output.error(sentence)
+        return code
     finally:
         if own_process:
             exit_on_interrupt()
 
 
-def _parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
-    if not arguments:
-        # The app, as most start it: no parser is built.
-        return cast("argparse.Namespace", SimpleNamespace(command=None))
-    from eternal_tui.cli.parser import parse
-
-    return parse(list(arguments))
-
-
-def _report_internal_error(
-    error: Exception, output: Output, environ: Mapping[str, str], parsed: argparse.Namespace | None
-) -> SafeText:
-    from eternal_tui.config.credentials import keys_from_environ, seen_keys
-    from eternal_tui.config.loader import default_data_dir
-    from eternal_tui.config.settings import SettingsError
-    from eternal_tui.core.logging import write_crash_report
-
-    try:
-        folder = Context(parsed or _parse_arguments(()), environ, output).settings.data_dir
-    except SettingsError:
-        folder = default_data_dir(environ)
-    secrets = [*keys_from_environ(environ), *seen_keys()]
-    path = write_crash_report(error, folder / "logs", secrets, command=getattr(parsed, "command", None) or "app")
-    if path is None:
-        return format_safe("Internal error: {error}. No report could be written.", error=type(error).__name__)
-    return format_safe("Internal error. Please attach {path} to a bug report (contains no key).", path=path)
-
-
 def _run_command(context: Context) -> int:
-    try:
-        return _dispatch(context)
-    except Exception as error:
-        found = describe_error(error, context)
-        if found is None:
-            raise
-        code, sentence = found
-    context.output.error(sentence)
-    return code
-
-
-def _dispatch(context: Context) -> int:
     name = context.arguments.command
-    if getattr(context.arguments, "empty", False) and not context.is_demo:
-        raise UsageError("--empty goes with --demo.")
     if name is None:
         from eternal_tui.cli.commands import app
 
@@ -164,3 +129,19 @@ def _dispatch(context: Context) -> int:
     if name in _COMMANDS_THAT_CLEAN_UP:
         raise_on_interrupt()
     return command.run(context)
+
+
+def _report_internal_error(error: Exception, context: Context) -> SafeText:
+    from eternal_tui.config.loader import default_data_dir
+    from eternal_tui.config.settings import SettingsError
+    from eternal_tui.core.logging import write_crash_report
+
+    try:
+        folder = context.settings.data_dir
+    except SettingsError:
+        folder = default_data_dir(context.environ)
+    secrets = _known_keys(context.environ)
+    path = write_crash_report(error, folder / "logs", secrets, command=context.arguments.command or "app")
+    if path is None:
+        return format_safe("Internal error: {error}. No report could be written.", error=type(error).__name__)
+    return format_safe("Internal error. Please attach {path} to a bug report (contains no key).", path=path)

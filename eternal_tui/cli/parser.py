@@ -211,33 +211,19 @@ def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
 def add_global_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that may come before or after the command."""
     # Suppressed defaults, so that a command's parser does not undo what came before it.
-    options = parser.add_argument_group("global options")
-    absent = argparse.SUPPRESS
-    options.add_argument(
-        "--demo", action="store_true", default=absent, help="run against a local sandbox (no key, no cost)"
-    )
-    options.add_argument("--empty", action="store_true", default=absent, help="with --demo: start without sample jobs")
+    options, absent = parser.add_argument_group("global options"), argparse.SUPPRESS
+    add_flag(options, "--demo", "run against a local sandbox (no key, no cost)", default=absent)
+    add_flag(options, "--empty", "with --demo: start without sample jobs", default=absent)
     add_option(options, "--data-dir DIR", "folder of history, results and logs", default=absent)
     add_option(options, "--base-url URL", "base URL of the API", default=absent)
     add_option(options, "--config FILE", "configuration file", default=absent)
-    add_option(
-        options,
-        "--images auto|kitty|sixel|iterm2|symbols|blocks|off",
-        "how images are drawn; symbols:quadrants, :sextants, :octants say which",
-        default=absent,
-    )
-    add_option(
-        options, "--media-bytes-per-second N", "max bytes/s written to the terminal for video playback", default=absent
-    )
-    options.add_argument(
-        "--color",
-        choices=("auto", "always", "never"),
-        default=absent,
-        help="colour states and errors (default: auto, which is on a terminal)",
-    )
-    options.add_argument(
-        "--quiet", action="store_true", default=absent, help="print results and errors only: no remarks, no progress"
-    )
+    kinds = "how images are drawn; symbols:quadrants, :sextants, :octants say which"
+    add_option(options, "--images auto|kitty|sixel|iterm2|symbols|blocks|off", kinds, default=absent)
+    speed = "max bytes/s written to the terminal for video playback"
+    add_option(options, "--media-bytes-per-second N", speed, default=absent)
+    colors = "colour states and errors (default: auto, which is on a terminal)"
+    options.add_argument("--color", choices=("auto", "always", "never"), default=absent, help=colors)
+    add_flag(options, "--quiet", "print results and errors only: no remarks, no progress", default=absent)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -12,35 +11,120 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-import msgspec
-
+from eternal_tui.cli.commands.show import copy_results
 from eternal_tui.cli.context import Command, Context, new_file
 from eternal_tui.cli.errors import ExitCode, UsageError
-from eternal_tui.cli.output import translate_write_errors
+from eternal_tui.cli.output import dump_json, translate_write_errors
 from eternal_tui.cli.parser import add_option
+from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
+from eternal_tui.cli.waiting import add_copy_options, parse_output
 from eternal_tui.core.formatting import format_bytes, format_datetime
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import character_label, cost_label, file_label, pluralize, request_label
+from eternal_tui.jobs.job_json import job_to_json
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job
     from eternal_tui.media.export.html_gallery import GalleryItem
 
 
+EPILOG = """\
+examples:
+  eternal-tui export history.json
+  eternal-tui export --format csv - | head
+  eternal-tui export --format csv jobs.csv
+  eternal-tui export gallery.html
+  eternal-tui export --format sheet contact-sheet.png 'star:yes'
+  eternal-tui export --format folder best 'star:yes'
+
+Without JOB it is the whole history. folder copies each result, named by save_template; PATH may be a template.
+html is one page with every image and video inside it; sheet is an image of the newest results.
+Nothing is overwritten: in a folder, existing names get -2, -3 … A file is readable only by you.
+Result URLs are omitted (they grant access).
+"""
+
 DEFAULT_MAX_MEGABYTES = 200.0
 """Default total of files in one page: what browsers open without trouble."""
 
-
-class ExportResult(msgspec.Struct, frozen=True):
-    """How many results were written, and a sentence on those that were not, where there are any."""
-
-    count: int
-    note: SafeText | None = None
+_FORMULA_PATTERN = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Beginnings that a spreadsheet may read as a formula: also after spaces, in full-width form, and after the semicolon
+that separates cells where the comma is the decimal sign."""
 
 
-MediaWriter = Callable[["Iterator[Job]", Path, TextIO, float], ExportResult]
-"""Writes jobs, given the results folder, to an open file within so many megabytes."""
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    names = sorted([*WRITERS, FOLDER_FORMAT])
+    parser.add_argument("--format", choices=names, help="file format (default: by the suffix, else json)")
+    add_option(
+        parser,
+        "--megabytes N",
+        f"max total MB embedded in the HTML page (default {DEFAULT_MAX_MEGABYTES:g})",
+        type=_parse_megabytes,
+        default=DEFAULT_MAX_MEGABYTES,
+    )
+    add_copy_options(parser)
+    parser.add_argument("path", metavar="PATH", help="output file, or folder; '-' is stdout")
+    add_references(parser, nargs="*", extra="; default all")
+
+
+def _run(context: Context) -> int:
+    path = context.arguments.path
+    if not path.strip():
+        raise UsageError("PATH is empty. Name a file, a folder, or - for stdout.")
+    name = context.arguments.format or _format_for_path(path)
+    if name == FOLDER_FORMAT:
+        return _export_folder(context)
+    write, noun = WRITERS[name]
+    with _open_jobs(context) as jobs, _open_output(path, context.output.stdout) as file:
+        count, note = write(jobs, context, file)
+        file.flush()
+    if path != "-":
+        context.output.print_line(format_safe("{what} written to {path}.", what=pluralize(count, noun), path=path))
+    if note:
+        context.output.info(sanitize(note))
+    return ExitCode.SUCCESS
+
+
+def _format_for_path(path: str) -> str:
+    suffix = Path(path).suffix.lower().removeprefix(".")
+    return "sheet" if suffix == "png" else suffix if suffix in WRITERS else "json"
+
+
+@contextmanager
+def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
+    if path == "-":
+        with translate_write_errors():
+            yield stdout
+        return
+    with new_file(Path(path)) as file:
+        yield file
+
+
+@contextmanager
+def _open_jobs(context: Context) -> Iterator[Iterator[Job]]:
+    """Yield the jobs named, each once, or all where none is named."""
+    ids = context.arguments.ids
+    with context.open_history() as history:
+        yield iter(find_jobs(history, ids, context.output.stdin)) if ids else iter_jobs(history)
+
+
+def _export_folder(context: Context) -> int:
+    """Copy results; without named jobs those that have none are passed over, a named one without is an error."""
+    text, results_dir = context.arguments.path, context.results_dir
+    output = parse_output(context, text if text == "-" else f"{text}/", option="")
+    with _open_jobs(context) as jobs:
+        found = [job for job in jobs if context.arguments.ids or result_path(job, results_dir) is not None]
+    paths = [path for _, path in copy_results(context, found, output)]
+    what = pluralize(sum(path is not None for path in paths), "result")
+    context.output.print_line(format_safe("{what} copied to {path}.", what=what, path=text))
+    return ExitCode.FAILED if None in paths else ExitCode.SUCCESS
+
+
+def _parse_megabytes(text: str) -> float:
+    value = float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) else 0
+    if not 0 < value <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of MB up to 100000")
+    return value
 
 
 def gallery_items(jobs: Iterator[Job], results_dir: Path) -> Iterator[GalleryItem]:
@@ -70,194 +154,51 @@ def _item_details(job: Job) -> Iterator[tuple[SafeText, SafeText]]:
         yield SafeText("Tags"), join_safe(", ", *(sanitize(tag, limit=40) for tag in job.tags))
 
 
-def export_html_gallery(jobs: Iterator[Job], results_dir: Path, file: TextIO, max_megabytes: float) -> ExportResult:
-    """Write one page with every result in it."""
+def _write_html(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:
     from eternal_tui.media.export.html_gallery import write_gallery
 
     about = format_safe("Results of eternal-tui, {day}", day=format_datetime(time.time(), "%Y-%m-%d"))
-    limit = int(max_megabytes * 1_000_000)
-    page = write_gallery(
-        gallery_items(jobs, results_dir), file, title=SafeText("Gallery"), subtitle=about, max_bytes=limit
-    )
-    if not page.omitted_count:
-        return ExportResult(page.included_count)
-    note = format_safe(
-        "{n} listed without the file: over {limit}. --megabytes allows more.",
-        n=pluralize(page.omitted_count, "result"),
-        limit=format_bytes(limit),
-    )
-    return ExportResult(page.included_count, note)
+    limit = int(context.arguments.megabytes * 1_000_000)
+    items = gallery_items(jobs, context.results_dir)
+    page = write_gallery(items, file, title=SafeText("Gallery"), subtitle=about, max_bytes=limit)
+    omitted, most = pluralize(page.omitted_count, "result"), format_bytes(limit)
+    note = f"{omitted} listed without the file: over {most}. --megabytes allows more." if page.omitted_count else ""
+    return page.included_count, note
 
 
-def export_contact_sheet(jobs: Iterator[Job], results_dir: Path, file: TextIO, max_megabytes: float) -> ExportResult:  # noqa: ARG001
-    """Write a contact sheet of the newest results."""
+def _write_sheet(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:
     from eternal_tui.media.export.contact_sheet import MAX_ITEMS, write_contact_sheet
 
     raw = getattr(file, "buffer", None)
     if raw is None:
         raise UsageError("A contact sheet is an image; name a file.")
-    exhibits = list(gallery_items(jobs, results_dir))
+    exhibits = list(gallery_items(jobs, context.results_dir))
     sheet = write_contact_sheet(exhibits, raw)
     notes = []
     if left := len(exhibits) - sheet.included_count:
-        notes.append(
-            format_safe("The sheet has the newest {most}; {n} older ones are left out.", most=MAX_ITEMS, n=left)
-        )
+        notes.append(f"The sheet has the newest {MAX_ITEMS}; {left} older ones are left out.")
     if sheet.substituted_count:
-        signs = pluralize(sheet.substituted_count, "character")
-        notes.append(format_safe("{signs} drawn as ?: no font has them.", signs=signs))
-    return ExportResult(sheet.included_count, join_safe(" ", *notes) if notes else None)
+        notes.append(f"{pluralize(sheet.substituted_count, 'character')} drawn as ?: no font has them.")
+    return sheet.included_count, " ".join(notes)
 
 
-MEDIA_FORMATS: dict[str, MediaWriter] = {"html": export_html_gallery, "sheet": export_contact_sheet}
-"""Every gallery by its name."""
-
-
-FOLDER_FORMAT = "folder"
-
-EPILOG = """\
-examples:
-  eternal-tui export history.json
-  eternal-tui export --format csv - | head
-  eternal-tui export --format csv jobs.csv
-  eternal-tui export gallery.html
-  eternal-tui export --format sheet contact-sheet.png 'star:yes'
-  eternal-tui export --format folder best 'star:yes'
-
-Without JOB it is the whole history. folder copies each result, named by save_template; PATH may be a template.
-html is one page with every image and video inside it; sheet is an image of the newest results.
-Nothing is overwritten: in a folder, existing names get -2, -3 … A file is readable only by you.
-Result URLs are omitted (they grant access).
-"""
-
-_FORMULA_PATTERN = re.compile(r"(\A\s*|;\s*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Beginnings that a spreadsheet may read as a formula: also after spaces, in full-width form, and after the semicolon
-that separates cells where the comma is the decimal sign."""
-
-TextWriter = Callable[["Iterator[Job]", Path, TextIO], int]
-"""Writes jobs, given the results folder, to an open file, and returns how many there were."""
-
-
-def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    from eternal_tui.cli.references import add_references
-    from eternal_tui.cli.waiting import add_copy_options
-
-    names = sorted([*TEXT_FORMATS, *MEDIA_FORMATS, FOLDER_FORMAT])
-    parser.add_argument("--format", choices=names, help="file format (default: by the suffix, else json)")
-    add_option(
-        parser,
-        "--megabytes N",
-        f"max total MB embedded in the HTML page (default {DEFAULT_MAX_MEGABYTES:g})",
-        type=_parse_megabytes,
-        default=DEFAULT_MAX_MEGABYTES,
-    )
-    add_copy_options(parser)
-    parser.add_argument("path", metavar="PATH", help="output file, or folder; '-' is stdout")
-    add_references(parser, nargs="*", extra="; default all")
-
-
-def _run(context: Context) -> int:
-    """Write the jobs and print their number."""
-    path = context.arguments.path
-    if not path.strip():
-        raise UsageError("PATH is empty. Name a file, a folder, or - for stdout.")
-    name = context.arguments.format or _format_for_path(path)
-    if name == FOLDER_FORMAT:
-        return _export_folder(context)
-    gallery = MEDIA_FORMATS.get(name)
-    with _open_jobs(context) as jobs, _open_output(path, context.output.stdout) as file:
-        if gallery is not None:
-            written = gallery(jobs, context.results_dir, file, context.arguments.megabytes)
-        else:
-            written = ExportResult(TEXT_FORMATS[name](jobs, context.results_dir, file))
-        file.flush()
-    if path != "-":
-        from eternal_tui.jobs.formatting import pluralize
-
-        what = pluralize(written.count, "job" if gallery is None else "result")
-        context.output.print_line(format_safe("{what} written to {path}.", what=what, path=path))
-    if written.note is not None:
-        context.output.info(written.note)
-    return ExitCode.SUCCESS
-
-
-@contextmanager
-def _open_jobs(context: Context) -> Iterator[Iterator[Job]]:
-    """Yield the jobs named, each once, or all where none is named."""
-    from eternal_tui.cli.references import find_jobs, iter_jobs
-
-    ids = context.arguments.ids
-    with context.open_history() as history:
-        yield iter(find_jobs(history, ids, context.output.stdin)) if ids else iter_jobs(history)
-
-
-def _export_folder(context: Context) -> int:
-    """Copy results; without named jobs those that have none are passed over, a named one without is an error."""
-    from eternal_tui.cli.commands.show import copy_results
-    from eternal_tui.cli.waiting import parse_output
-
-    text, results_dir = context.arguments.path, context.results_dir
-    output = parse_output(context, text if text == "-" else f"{text}/", option="")
-    with _open_jobs(context) as jobs:
-        found = [job for job in jobs if context.arguments.ids or result_path(job, results_dir) is not None]
-    paths = [path for _, path in copy_results(context, found, output)]
-    what = pluralize(sum(path is not None for path in paths), "result")
-    context.output.print_line(format_safe("{what} copied to {path}.", what=what, path=text))
-    return ExitCode.FAILED if None in paths else ExitCode.SUCCESS
-
-
-def _parse_megabytes(text: str) -> float:
-    value = float(text) if re.fullmatch(r"\d{1,6}(\.\d{1,6})?", text) else 0
-    if not 0 < value <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of MB up to 100000")
-    return value
-
-
-def _format_for_path(path: str) -> str:
-    suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix == "png":
-        return "sheet"
-    return suffix if suffix in TEXT_FORMATS or suffix in MEDIA_FORMATS else "json"
-
-
-@contextmanager
-def _open_output(path: str, stdout: TextIO) -> Iterator[TextIO]:
-    if path == "-":
-        with translate_write_errors():
-            yield stdout
-        return
-    with new_file(Path(path)) as file:
-        yield file
-
-
-def write_json(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
+def _write_json(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:
     """Write one JSON array, an object a line."""
-    from eternal_tui.cli.output import dump_json
-    from eternal_tui.jobs.job_json import job_to_json
-
     count = 0
     for count, job in enumerate(jobs, 1):
-        file.write(("[\n" if count == 1 else ",\n") + dump_json(job_to_json(job, results_dir)))
+        file.write(("[\n" if count == 1 else ",\n") + dump_json(job_to_json(job, context.results_dir)))
     file.write("\n]\n" if count else "[]\n")
-    return count
+    return count, ""
 
 
-def write_csv(jobs: Iterator[Job], results_dir: Path, file: TextIO) -> int:
-    """Write a table with a head line."""
-    from eternal_tui.jobs.job_json import job_to_json
-
-    count = 0
-    buffer = io.StringIO()
-    table = csv.writer(buffer, lineterminator="\n")
+def _write_csv(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:
+    count, table = 0, csv.writer(file, lineterminator="\n")
     for count, job in enumerate(jobs, 1):
-        fields = job_to_json(job, results_dir)
+        fields = job_to_json(job, context.results_dir)
         if count == 1:
             table.writerow(fields)
         table.writerow(_csv_cell(value) for value in fields.values())
-        file.write(buffer.getvalue())
-        buffer.seek(0)
-        buffer.truncate()
-    return count
+    return count, ""
 
 
 def _csv_cell(value: object) -> object:
@@ -272,8 +213,14 @@ def _csv_cell(value: object) -> object:
     return _FORMULA_PATTERN.sub(r"\1'\2", sanitize_block(value))
 
 
-TEXT_FORMATS: dict[str, TextWriter] = {"json": write_json, "csv": write_csv}
-"""Every format by its name, which is also the end of its file names."""
+FOLDER_FORMAT = "folder"
+WRITERS: dict[str, tuple[Callable[[Iterator[Job], Context, TextIO], tuple[int, str]], str]] = {
+    "json": (_write_json, "job"),
+    "csv": (_write_csv, "job"),
+    "html": (_write_html, "result"),
+    "sheet": (_write_sheet, "result"),
+}
+"""What writes each format and returns the number of what it wrote, and a sentence on what it left out."""
 
 
 COMMANDS = {"export": Command(EPILOG, _add_arguments, _run)}
