@@ -201,15 +201,7 @@ class DownloadQueue:
 
     async def mark_saved(self, job_id: int, downloaded: DownloadedFile) -> Job:
         """Record the verified file as the job's result and return the job."""
-        facts = FileInfo(
-            bytes=downloaded.bytes,
-            width=downloaded.width,
-            height=downloaded.height,
-            seconds=downloaded.seconds,
-            codec=downloaded.codec,
-            has_sound=downloaded.has_sound,
-            note=downloaded.note,
-        )
+        facts = FileInfo(**{name: getattr(downloaded, name) for name in FileInfo.__struct_fields__})
         now = self._clock.time()
 
         def settle(job: Job) -> Job:

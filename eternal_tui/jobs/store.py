@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from bisect import bisect_left
 from collections.abc import Callable, Container, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -17,7 +16,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.files import with_file_presence
-from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, from_record, to_record
+from eternal_tui.jobs.model import FileState, Job, JobState, from_record, to_record
 from eternal_tui.jobs.ports import History, Record
 from eternal_tui.jobs.transitions import mark_unsaved
 
@@ -44,11 +43,8 @@ def changed_record_fields(old: Job, new: Job) -> Record:
     }
 
 
-MAX_INTERNED_VALUES = 4096
-"""Different values kept for sharing: names, hosts and sizes are few."""
-
-
 _IMMUTABLE_STATES = frozenset({JobState.FAILED, JobState.REJECTED})
+_INTERNED_FIELDS = ("name", "status_text", "error", "effect_type", "owner", "service", "batch", "cost")
 
 
 def is_immutable(job: Job) -> bool:
@@ -61,47 +57,32 @@ def is_compact(job: Job) -> bool:
     return is_immutable(job) and not job.timeline
 
 
-class JobCompactor:
-    """Makes compact jobs that share equal values: 0.7 KB each instead of 2.5."""
+def compact_job(job: Job) -> Job:
+    """Return the job without timeline, link, readings and file size if it is ended, else unchanged.
 
-    def __init__(self) -> None:
-        self._interned: dict[Any, Any] = {}
-
-    def compact(self, job: Job) -> Job:
-        """Return the job without timeline, link, readings and file size if it is ended, else unchanged."""
-        if not is_immutable(job):
-            return job
-        facts = job.file_info
-        return msgspec.structs.replace(
-            job,
-            request=msgspec.structs.replace(job.request, character=self._intern(job.request.character)),
-            name=self._intern(job.name),
-            status_text=self._intern(job.status_text),
-            error=self._intern(job.error),
-            effect_type=self._intern(job.effect_type),
-            owner=self._intern(job.owner),
-            service=self._intern(job.service),
-            batch=self._intern(job.batch),
-            cost=self._intern(job.cost),
-            file_info=None if facts is None else self._intern(_without_size(facts)),
-            timeline=(),
-            result_url=None,
-            credits_before=None,
-            credits_after=None,
-            last_running_age=None,
-        )
-
-    def _intern(self, value: T) -> T:
-        known: T | None = self._interned.get(value)
-        if known is not None:
-            return known
-        if len(self._interned) < MAX_INTERNED_VALUES:
-            self._interned[value] = value
-        return value
+    Equal values are shared: compact jobs take 0.7 KB each instead of 2.5.
+    """
+    if not is_immutable(job):
+        return job
+    changes: dict[str, Any] = {name: _intern(getattr(job, name)) for name in _INTERNED_FIELDS}
+    if job.file_info is not None:
+        changes["file_info"] = _intern(msgspec.structs.replace(job.file_info, bytes=0))
+    return msgspec.structs.replace(
+        job,
+        **changes,
+        request=msgspec.structs.replace(job.request, character=_intern(job.request.character)),
+        timeline=(),
+        result_url=None,
+        credits_before=None,
+        credits_after=None,
+        last_running_age=None,
+    )
 
 
-def _without_size(facts: FileInfo) -> FileInfo:
-    return msgspec.structs.replace(facts, bytes=0)
+@lru_cache(maxsize=4096, typed=True)
+def _intern(value: T) -> T:
+    """Return the first of equal values; names, hosts and sizes are few."""
+    return value
 
 
 def _uninterrupted(
@@ -133,9 +114,7 @@ class JobStore:
         self.invalid_record_count = 0
         self.is_fully_loaded = False
         self._jobs: dict[int, Job] = {}
-        self._compactor = JobCompactor()
         self._full_job_ids: dict[int, None] = {}
-        self._ids: list[int] = []
         self._listeners: list[Listener] = []
         self._change_listeners: list[Callable[[Job | None, Job | None], None]] = []
         self._unsaved_fields: dict[int, Record] = {}
@@ -146,7 +125,7 @@ class JobStore:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="history")
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._jobs)
 
     def __contains__(self, job_id: int) -> bool:
         return job_id in self._jobs
@@ -163,7 +142,7 @@ class JobStore:
 
     def newest_first(self) -> Sequence[Job]:
         """Return every loaded job, newest first."""
-        return [self._jobs[job_id] for job_id in reversed(self._ids)]
+        return [self._jobs[job_id] for job_id in sorted(self._jobs, reverse=True)]
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with the ids that changed; return the function that ends it."""
@@ -216,7 +195,7 @@ class JobStore:
                 continue
             del self._full_job_ids[job_id]
             if (job := self.get(job_id)) is not None:
-                self._jobs[job_id] = self._compactor.compact(job)
+                self._jobs[job_id] = compact_job(job)
                 shrunk.append(job_id)
         if shrunk:
             self.publish(shrunk)
@@ -329,13 +308,10 @@ class JobStore:
                 continue
             if self._results_dir is not None:
                 job = with_file_presence(job, self._results_dir)
-            self._jobs[job_id] = self._compactor.compact(job) if compact else job
+            self._jobs[job_id] = compact_job(job) if compact else job
             fresh.append(job_id)
             self._notify_change(None, job)
         if fresh:
-            # Slices come newest first: one sort of a nearly sorted list beats an insertion at the front for each.
-            self._ids.extend(fresh)
-            self._ids.sort()
             whole = sorted(job_id for job_id in fresh if _can_compact(self._jobs[job_id]))
             self._full_job_ids = {**dict.fromkeys(whole), **self._full_job_ids}
             self.publish(fresh)
@@ -410,8 +386,6 @@ class JobStore:
 
     def _put(self, job: Job) -> None:
         old = self._jobs.get(job.id)
-        if old is None:
-            self._insert_id(job.id)
         self._set_snapshot(job)
         self._notify_change(old, job)
 
@@ -425,20 +399,11 @@ class JobStore:
         for listener in self._change_listeners:
             listener(old, new)
 
-    def _insert_id(self, job_id: int) -> None:
-        if not self._ids or job_id > self._ids[-1]:
-            self._ids.append(job_id)
-        else:
-            self._ids.insert(bisect_left(self._ids, job_id), job_id)
-
     def _remove_from_memory(self, job_id: int) -> None:
-        old = self._jobs.pop(job_id, None)
         self._full_job_ids.pop(job_id, None)
-        if old is None:
-            return
-        del self._ids[bisect_left(self._ids, job_id)]
-        self._notify_change(old, None)
+        if (old := self._jobs.pop(job_id, None)) is not None:
+            self._notify_change(old, None)
 
 
 def _can_compact(job: Job) -> bool:
-    return is_immutable(job) and not is_compact(job)
+    return is_immutable(job) and bool(job.timeline)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from itertools import islice
-from typing import Any
 
 from eternal_tui.estimation.interval import resume_delay
 from eternal_tui.history.errors import HistoryError
@@ -16,7 +15,7 @@ from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.files import INTERRUPTED_MESSAGE
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
-from eternal_tui.jobs.ports import History, InstanceRegistry
+from eternal_tui.jobs.ports import History, InstanceRegistry, Record
 from eternal_tui.jobs.transitions import clear_unsaved, mark_unconfirmed
 
 SYNC_INTERVAL_SECONDS = 1.0
@@ -128,21 +127,23 @@ class HistorySync:
 
     async def load_unfinished(self) -> None:
         """Read the jobs that are queued, being sent or running, however old."""
-        slices = self._store.history.iter_pages(PAGE_SIZE)
-        while (records := await self._store.call_history(next, slices, None)) is not None:
+        async for records in self._iter_pages():
             self._store.load(each for each in records if each[1].get("state") in UNFINISHED_STATES)
 
+    async def _iter_pages(self) -> AsyncIterator[list[tuple[int, Record]]]:
+        pages = self._store.history.iter_pages(PAGE_SIZE)
+        while (records := await self._store.call_history(next, pages, None)) is not None:
+            yield records
+
     async def _load_since(self, created_since: float) -> None:
-        slices = self._store.history.iter_pages(PAGE_SIZE)
-        while (records := await self._store.call_history(next, slices, None)) is not None:
+        async for records in self._iter_pages():
             self._store.load(records)
             if self._store.newest_first()[-1].created_at < created_since:
                 return
 
     async def load_all(self, *, compact: bool = False) -> None:
         """Read every job, newest first, in pages, so that the event loop is not blocked."""
-        slices = self._store.history.iter_pages(PAGE_SIZE)
-        while (records := await self._store.call_history(next, slices, None)) is not None:
+        async for records in self._iter_pages():
             self._store.load(records, compact=compact)
         await self._billing.load_older()
         self._store.is_fully_loaded = True
@@ -293,7 +294,7 @@ class HistorySync:
         if history.journal_size > COMPACT_ABOVE_BYTES:
             await asyncio.to_thread(history.compact)
 
-    def _read_all_records(self) -> list[tuple[int, dict[str, Any]]]:
+    def _read_all_records(self) -> list[tuple[int, Record]]:
         return [found for page in self._store.history.iter_pages(PAGE_SIZE) for found in page]
 
     async def learn_durations(self) -> None:

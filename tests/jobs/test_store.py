@@ -11,7 +11,7 @@ import msgspec
 from eternal_tui.history.history import History
 from eternal_tui.history.journal import Change
 from eternal_tui.jobs.model import Job, from_record, to_record, with_event
-from eternal_tui.jobs.store import MAX_FULL_JOBS, JobCompactor, JobStore, is_compact
+from eternal_tui.jobs.store import MAX_FULL_JOBS, JobStore, compact_job, is_compact
 from tests.benchmarks.full_history import ended_job
 from tests.jobs.stores import NOW, open_ended_jobs
 
@@ -115,9 +115,8 @@ async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
 
 
 def test_what_a_list_shows_is_kept() -> None:
-    compactor = JobCompactor()
     whole = [ended_job(number, 20, NOW) for number in range(1, 21)]
-    kept = [compactor.compact(job) for job in whole]
+    kept = [compact_job(job) for job in whole]
     for job, small in zip(whole, kept, strict=True):
         assert _fields_in_list(job) == _fields_in_list(small)
     assert kept[0].owner is kept[5].owner
