@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
-from eternal_tui.jobs.formatting import state_label
-from eternal_tui.jobs.job_json import absolute_result_path, job_to_json
+from eternal_tui.jobs.formatting import absolute_result_path, job_to_json, state_label
 from eternal_tui.jobs.model import Job, JobState
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import msgspec
 from eternal_tui.core.formatting import OUTPUT_FIELDS, Template, parse_template
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.files import result_path
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import job_to_json
 from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:

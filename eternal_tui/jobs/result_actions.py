@@ -24,7 +24,7 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.copies import CopyOptions, write_copy
 from eternal_tui.jobs.errors import JobNotFound
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import job_to_json
 from eternal_tui.jobs.model import Job, from_record, with_event
 from eternal_tui.jobs.ports import History
 

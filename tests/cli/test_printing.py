@@ -21,7 +21,7 @@ from eternal_tui.cli.output import Output, dump_json
 from eternal_tui.cli.waiting import describe_end
 from eternal_tui.core.sanitize import UntrustedText, sanitize
 from eternal_tui.core.text_width import display_width, pad_to_width, truncate_to_width
-from eternal_tui.jobs.job_json import format_utc, job_to_json
+from eternal_tui.jobs.formatting import format_utc, job_to_json
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.jobs.transitions import mark_lost
 from eternal_tui.media import errors as media_errors

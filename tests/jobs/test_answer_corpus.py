@@ -11,7 +11,7 @@ import pytest
 from eternal_tui.api import errors, parsing
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import UntrustedText
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import job_to_json
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.transitions import apply_poll, mark_waiting
 from eternal_tui.tui.detail import render_detail

@@ -29,8 +29,7 @@ from eternal_tui.cli.references import (
 from eternal_tui.cli.request_input import MAX_NOTE_CHARS
 from eternal_tui.core.files import write_atomic
 from eternal_tui.core.sanitize import UntrustedText, format_safe
-from eternal_tui.jobs.formatting import pluralize
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import job_to_json, pluralize
 from eternal_tui.jobs.model import Job, JobState, from_record, parse_tags, to_record, with_event
 
 if TYPE_CHECKING:

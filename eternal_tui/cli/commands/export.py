@@ -21,8 +21,7 @@ from eternal_tui.cli.waiting import add_copy_options, parse_output
 from eternal_tui.core.formatting import format_bytes, format_datetime
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.jobs.files import result_path
-from eternal_tui.jobs.formatting import character_label, cost_label, file_label, pluralize, request_label
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import character_label, cost_label, file_label, job_to_json, pluralize, request_label
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job

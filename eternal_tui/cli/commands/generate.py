@@ -16,8 +16,7 @@ from eternal_tui.cli.submission import add_submit_options, run_submission
 from eternal_tui.cli.waiting import parse_output
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe
 from eternal_tui.jobs.errors import InvalidJobState
-from eternal_tui.jobs.formatting import pluralize
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import job_to_json, pluralize
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.submit.submitter import check_retryable
 

@@ -14,8 +14,7 @@ from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.formatting import Template, format_amount, format_datetime, format_duration, parse_template
 from eternal_tui.core.sanitize import SafeText, join_safe, sanitize
-from eternal_tui.jobs.formatting import state_label
-from eternal_tui.jobs.job_json import JSON_FIELDS, job_to_json
+from eternal_tui.jobs.formatting import JSON_FIELDS, job_to_json, state_label
 
 if TYPE_CHECKING:
     from eternal_tui.cli.output import Output

@@ -12,7 +12,7 @@ from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.jobs.billing.statistics import Statistics
-from eternal_tui.jobs.job_json import JobJson
+from eternal_tui.jobs.formatting import JobJson
 
 
 class JobCopy(JobJson, kw_only=True):

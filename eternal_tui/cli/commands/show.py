@@ -18,7 +18,7 @@ from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block, split_safe_lines
 from eternal_tui.jobs.copies import CopyOptions, OutputPath, write_copy
 from eternal_tui.jobs.files import result_path
-from eternal_tui.jobs.job_json import job_to_json
+from eternal_tui.jobs.formatting import job_to_json
 from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _add_show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _show(context: Context) -> int:
     """Print the jobs; the exit code is 1 where a saved file is no longer on disk."""
-    from eternal_tui.jobs.job_json import job_to_json
+    from eternal_tui.jobs.formatting import job_to_json
     from eternal_tui.jobs.model import FileState
 
     with context.open_history() as history:
@@ -69,8 +69,7 @@ def _raw_responses(record: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
-    from eternal_tui.jobs.formatting import cost_label, state_label
-    from eternal_tui.jobs.job_json import absolute_result_path
+    from eternal_tui.jobs.formatting import absolute_result_path, cost_label, state_label
 
     request = job.request
     facts = (

@@ -17,7 +17,7 @@ from eternal_tui.cli.signals import Shutdown, ShutdownRequested
 from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, show_progress, wait_for_jobs
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.errors import InvalidJobState, JobNotFound
-from eternal_tui.jobs.job_json import format_utc
+from eternal_tui.jobs.formatting import format_utc
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 
 if TYPE_CHECKING:
