@@ -6,8 +6,9 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -31,6 +32,8 @@ from eternal_tui.core.secret import Secret, hide
 
 if TYPE_CHECKING:
     import httpx
+
+T = TypeVar("T")
 
 USER_AGENT = f"eternal-tui/{__version__}"
 
@@ -97,26 +100,23 @@ class ApiClient:
         self._timeouts = timeouts or Timeouts()
         self._network = network or Network(os.environ)
         self._now = now
-        self._key_auth: httpx.Auth | None = None
         self._clients: tuple[httpx.AsyncClient, httpx.AsyncClient] | None = None
         self._open_lock = asyncio.Lock()
         self._closed = False
 
     async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid generation, once."""
-        status, headers, body = await self._post("/v2/base/generate", lambda: parsing.encode_generate(request))
-        with self._explained_errors(body, paid=True):
-            return parsing.parse_submit(status, body, headers=headers, now=self._now())
+        return await self._post("/v2/base/generate", request.body(), parsing.parse_submit)
 
     async def poll(self, request_id: str) -> PollResponse:
         """Poll a request once; free. `outcome` is "alive", "succeeded" or "failed", `progress` in whole percent."""
-        status, headers, body = await self._get(f"/v2/poll-result/{encode_path_segment(request_id)}", with_key=True)
-        with self._explained_errors(body, paid=False):
-            return parsing.parse_poll(status, body, headers=headers, now=self._now(), expected_id=request_id)
+        path = f"/v2/poll-result/{encode_path_segment(request_id)}"
+        return await self._call("GET", path, partial(parsing.parse_poll, expected_id=request_id))
 
-    async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> list[Character]:
+    async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> CharacterPage:
         """Return one page of the public list, counted from 1; sent without a key."""
-        return list((await self._fetch_character_page(page, limit)).characters)
+        path = f"/v2/characters?page={page:d}&limit={limit:d}"
+        return await self._call("GET", path, parsing.parse_characters, with_key=False)
 
     async def list_characters(self, limit: int = PAGE_SIZE) -> AsyncIterator[Character]:
         """Yield every public character once, page by page; again where a later row makes an adult a minor.
@@ -127,9 +127,7 @@ class ApiClient:
         seen: dict[str, bool] = {}
         deadline = time.monotonic() + MAX_LIST_SECONDS
         for page in range(1, MAX_PAGES + 1):
-            found = (
-                await self._fetch_later_page(page, limit) if page > 1 else await self._fetch_character_page(1, limit)
-            )
+            found = await (self._get_later_page(page, limit) if page > 1 else self.get_character_page(1, limit))
             known = len(seen)
             for character in found.characters:
                 if seen.get(character.id, True) and character.is_adult is not seen.get(character.id):
@@ -141,22 +139,18 @@ class ApiClient:
                 break
         raise errors.ResponseLost("The character list does not end; stopped reading it.")
 
-    async def _fetch_later_page(self, page: int, limit: int) -> CharacterPage:
+    async def _get_later_page(self, page: int, limit: int) -> CharacterPage:
         """Fetch a page, with retries: without it, a character may be missing from the list though it exists."""
         for seconds in PAGE_RETRY_SECONDS:
             try:
-                return await self._fetch_character_page(page, limit)
+                return await self.get_character_page(page, limit)
             except (errors.OutcomeUnknown, errors.RequestNotSent):
                 await asyncio.sleep(seconds)
-        return await self._fetch_character_page(page, limit)
+        return await self.get_character_page(page, limit)
 
     async def create_character(self, prompt: str) -> CreateCharacterResponse:
         """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""
-        status, headers, body = await self._post(
-            "/v2/character/create", lambda: parsing.encode_create_character(prompt)
-        )
-        with self._explained_errors(body, paid=True):
-            return parsing.parse_create_character(status, body, headers=headers, now=self._now())
+        return await self._post("/v2/character/create", {"prompt": prompt}, parsing.parse_create_character)
 
     async def close(self) -> None:
         """Close every connection; later calls raise errors.Unsendable."""
@@ -164,6 +158,56 @@ class ApiClient:
         clients, self._clients = self._clients, None
         for client in clients or ():
             await client.aclose()
+
+    async def _post(self, path: str, body: dict[str, Any], parse: Callable[..., T]) -> T:
+        if self._key is None:
+            raise errors.KeyRejected(
+                "No API key. Nothing was sent. Run `eternal-tui login`, or try `eternal-tui --demo`."
+            )
+        content = None
+        # Raised outside the handler, without a cause that would hold the prompt.
+        with suppress(ValueError, TypeError, RecursionError):
+            content = msgspec.json.encode(body)
+        if content is None:
+            raise errors.Unsendable("The prompt cannot be written as JSON. Nothing was sent or charged. Type it again.")
+        return await self._call("POST", path, parse, content)
+
+    async def _call(
+        self, method: str, path: str, parse: Callable[..., T], content: bytes | None = None, *, with_key: bool = True
+    ) -> T:
+        """Send one request and return its response, parsed; only a POST is paid."""
+        paid = method == "POST"
+        posts, gets = await self._ensure_open()
+        client = posts if paid else gets
+        leaving, reply = SendTracker(), RawResponse()
+        lost: errors.ApiError | None = None
+        try:
+            async with self._limit(reply, paid=paid):
+                request = client.build_request(
+                    method,
+                    self._base_url + path,
+                    content=content,
+                    headers={"content-type": "application/json"} if content is not None else None,
+                    extensions={"trace": leaving.on_trace_event},
+                )
+                key = self._key if with_key else None
+                auth = None if key is None else make_key_auth(key, self._header, self._base_url)
+                await send(client, request, reply, auth)
+        # Any failure needs a verdict on whether the request was sent; an unknown error means unknown.
+        except Exception as error:  # noqa: BLE001
+            lost = transport_error(error, leaving, self._host, paid=paid, route=self._network.route(self._base_url))
+        # Raised outside the handler, without a cause: the frames below hold the key in their variables.
+        if lost is not None and not _is_usable(reply):
+            raise lost
+        assert reply.status is not None
+        headers, body = reply.headers, bytes(reply.body)
+        if with_key:
+            headers = {name: self._hide_key(value) for name, value in headers.items()}
+            text = fields.decode_text(body)
+            if (safe := self._hide_key(text)) != text:
+                body = safe.encode("utf-8", "replace")
+        with self._explained_errors(body, paid=paid):
+            return parse(reply.status, body, headers=headers, now=self._now())
 
     @contextmanager
     def _explained_errors(self, body: bytes, *, paid: bool) -> Iterator[None]:
@@ -185,58 +229,6 @@ class ApiClient:
         if refused is not None:
             raise refused
 
-    async def _fetch_character_page(self, page: int, limit: int) -> CharacterPage:
-        status, headers, body = await self._get(f"/v2/characters?page={page:d}&limit={limit:d}", with_key=False)
-        return parsing.parse_characters(status, body, headers=headers, now=self._now())
-
-    async def _post(self, path: str, encode: Callable[[], bytes]) -> tuple[int, dict[str, str], bytes]:
-        if self._key is None:
-            raise errors.KeyRejected(
-                "No API key. Nothing was sent. Run `eternal-tui login`, or try `eternal-tui --demo`."
-            )
-        try:
-            content = encode()
-        except (ValueError, TypeError, RecursionError):
-            # Raised below, without a cause that would hold the prompt.
-            content = None
-        if content is None:
-            raise errors.Unsendable("The prompt cannot be written as JSON. Nothing was sent or charged. Type it again.")
-        return await self._call("POST", path, content, paid=True, with_key=True)
-
-    async def _get(self, path: str, *, with_key: bool) -> tuple[int, dict[str, str], bytes]:
-        return await self._call("GET", path, None, paid=False, with_key=with_key)
-
-    async def _call(
-        self, method: str, path: str, content: bytes | None, *, paid: bool, with_key: bool
-    ) -> tuple[int, dict[str, str], bytes]:
-        posts, gets = await self._ensure_open()
-        client = posts if paid else gets
-        leaving, reply = SendTracker(), RawResponse()
-        lost: errors.ApiError | None = None
-        try:
-            async with self._limit(reply, paid=paid):
-                request = client.build_request(
-                    method,
-                    self._base_url + path,
-                    content=content,
-                    headers={"content-type": "application/json"} if content is not None else None,
-                    extensions={"trace": leaving.on_trace_event},
-                )
-                await send(client, request, reply, self._auth() if with_key else None)
-        # Any failure needs a verdict on whether the request was sent; an unknown error means unknown.
-        except Exception as error:  # noqa: BLE001
-            lost = transport_error(error, leaving, self._host, paid=paid, route=self._network.route(self._base_url))
-        # Raised outside the handler, without a cause: the frames below hold the key in their variables.
-        if lost is not None and not _is_usable(reply):
-            raise lost
-        assert reply.status is not None
-        if not with_key:
-            return reply.status, reply.headers, bytes(reply.body)
-        headers = {name: self._hide_key(value) for name, value in reply.headers.items()}
-        text = fields.decode_text(bytes(reply.body))
-        safe = self._hide_key(text)
-        return reply.status, headers, bytes(reply.body) if safe == text else safe.encode("utf-8", "replace")
-
     def _limit(self, reply: RawResponse, *, paid: bool) -> AbstractAsyncContextManager[object]:
         """Return the timeout of an exchange; for a POST it does not run while the process is stopped (SIGSTOP)."""
         if not paid:
@@ -250,61 +242,52 @@ class ApiClient:
             return text
         return hide(text, self._key, REDACTED)
 
-    def _auth(self) -> httpx.Auth | None:
-        if self._key is None:
-            return None
-        if self._key_auth is None:
-            self._key_auth = make_key_auth(self._key, self._header, self._base_url)
-        return self._key_auth
-
     async def _ensure_open(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
+        """Return the clients for POST and for GET."""
         async with self._open_lock:
+            problem = ""
             if self._clients is None and not self._closed:
-                problem: str | None = None
                 try:
                     # Importing httpx and reading the certificates takes a quarter of a second: not on the loop.
                     self._clients = await asyncio.to_thread(self._make_clients)
                 except NetworkSetupError as error:
                     problem = str(error)
-                if problem is not None:
-                    raise errors.Unsendable(f"{problem} Nothing was sent or charged.")
             # Also closed while the clients were being made.
             if self._closed or self._clients is None:
-                raise errors.Unsendable("Shutting down. Nothing was sent or charged.")
+                raise errors.Unsendable(f"{problem or 'Shutting down.'} Nothing was sent or charged.")
             return self._clients
 
     def _make_clients(self) -> tuple[httpx.AsyncClient, httpx.AsyncClient]:
-        if not is_loopback(self._host):
-            # The result is downloaded from another host, perhaps through another proxy.
-            self._network.check()
-        return self._new_client(paid=True), self._new_client(paid=False)
-
-    def _new_client(self, *, paid: bool) -> httpx.AsyncClient:
         import http.cookiejar
 
         import httpx
 
+        if not is_loopback(self._host):
+            # The result is downloaded from another host, perhaps through another proxy.
+            self._network.check()
         waits = self._timeouts
-        limits = (
-            # The outcome of a POST over a pooled connection that is already dead would be unknown.
-            httpx.Limits(max_connections=None, max_keepalive_connections=0)
-            if paid
-            else httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_SECONDS)
-        )
+        steps = {"connect": waits.connect, "write": waits.write, "pool": waits.pool}
         headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": USER_AGENT}
-        return self._network.make_client(
+        options: dict[str, Any] = {
+            "follow_redirects": False,
+            "cookies": http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+        }
+        posts = self._network.make_client(
             self._base_url,
-            headers={**headers, "connection": "close"} if paid else headers,
-            limits=limits,
-            timeout=httpx.Timeout(
-                connect=waits.connect,
-                read=None if paid else waits.read_get,
-                write=waits.write,
-                pool=waits.pool,
-            ),
-            follow_redirects=False,
-            cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+            headers={**headers, "connection": "close"},
+            # The outcome of a POST over a pooled connection that is already dead would be unknown.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            timeout=httpx.Timeout(read=None, **steps),
+            **options,
         )
+        gets = self._network.make_client(
+            self._base_url,
+            headers=headers,
+            limits=httpx.Limits(max_connections=20, max_keepalive_connections=4, keepalive_expiry=KEEPALIVE_SECONDS),
+            timeout=httpx.Timeout(read=waits.read_get, **steps),
+            **options,
+        )
+        return posts, gets
 
 
 def _is_usable(response: RawResponse) -> bool:
@@ -338,11 +321,8 @@ def make_key_auth(key: Secret, header: str, base_url: str) -> httpx.Auth:
 
     class KeyAuth(httpx.Auth):
         def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-            if (request.url.scheme, request.url.host, request.url.port) == (
-                origin.scheme,
-                origin.host,
-                origin.port,
-            ):
+            url = request.url
+            if (url.scheme, url.host, url.port) == (origin.scheme, origin.host, origin.port):
                 value = key.reveal()
                 request.headers[header] = f"Bearer {value}" if header.lower() == "authorization" else value
             yield request

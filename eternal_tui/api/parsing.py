@@ -9,10 +9,9 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
-
-import msgspec
 
 from eternal_tui.api import errors, fields, links, reasons
 from eternal_tui.api.errors import Headers, charge_notice, error_from_refusal, error_from_response
@@ -22,7 +21,6 @@ from eternal_tui.api.models import (
     CharacterPage,
     CreateCharacterResponse,
     Ending,
-    GenerateRequest,
     Outcome,
     PollResponse,
     SubmitResponse,
@@ -37,16 +35,6 @@ MAX_ROWS = 1_000
 """Rows read of one page: twenty times as many as requested."""
 
 _NO_HEADERS: Headers = {}
-
-
-def encode_generate(request: GenerateRequest) -> bytes:
-    """Return the body of a paid generation, byte for byte as it is sent."""
-    return msgspec.json.encode(request.body())
-
-
-def encode_create_character(prompt: str) -> bytes:
-    """Return the body that asks for a new character."""
-    return msgspec.json.encode({"prompt": prompt})
 
 
 def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> SubmitResponse:
@@ -249,11 +237,9 @@ def _parse_objects(status: int, headers: Headers, body: bytes, *, now: float, pa
 def _parse_json(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> Any:
     if not 200 <= status <= 299:
         raise error_from_response(status, headers, body, paid=paid, now=now)
-    try:
+    with suppress(ValueError):
         answer = fields.load_json(body)
         return fields.load_embedded(answer) or answer
-    except ValueError:
-        pass
     raise _invalid_response(status, reasons.extract_reason_from_text(fields.decode_text(body)), paid=paid)
 
 

@@ -94,7 +94,7 @@ async def test_the_public_list_is_asked_without_the_key() -> None:
         RawServer(always_respond(http_response(200, b'{"result": []}'))) as server,
         ManagedClient(server.url) as client,
     ):
-        assert await client.get_character_page() == []
+        assert (await client.get_character_page()).characters == ()
     assert server.requests[0].startswith(b"GET /v2/characters?page=1&limit=50 ")
     assert CANARY.encode() not in server.requests[0]
 

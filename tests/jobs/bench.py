@@ -45,7 +45,7 @@ class KeyedClient(ApiClient):
         """Tell whether there is a key to pay with."""
         return self.has_api_key
 
-    async def _call(self, *arguments: Any, **options: Any) -> tuple[int, dict[str, str], bytes]:
+    async def _call(self, *arguments: Any, **options: Any) -> Any:
         around = loop_activity()
         around.begin_exchange()
         try:

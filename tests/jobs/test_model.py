@@ -146,8 +146,7 @@ class JobEngineMachine(EngineMachine):
             address, self.bench.client._base_url = self.bench.client._base_url, UNREACHABLE
             sending = asyncio.ensure_future(self.bench.engine.submit(IMAGE_REQUEST))
             await self.bench.advance_until(sending.done)
-            # The authorization is made once, for the address of the first request.
-            self.bench.client._base_url, self.bench.client._key_auth = address, None
+            self.bench.client._base_url = address
             self.jobs.add((await sending).id)
             assert sending.result().state is JobState.REJECTED
 
