@@ -64,24 +64,15 @@ _OPTIONS_WITH_VALUE = frozenset(
     -u --user -w --write-out -x --proxy --cacert --cert -E --key --connect-timeout --retry --retry-delay --resolve
     -F --form -T --upload-file --url --oauth2-bearer -K --config --interface""".split()  # noqa: SIM905
 )
-_SHORT_OPTIONS_WITH_VALUE = set("HXdAbceomuwxEFTK")
-_COMMAND_TERMINATORS = set("|;&<>")
-_ANSI_C_ESCAPES = {
-    "n": "\n",
-    "t": "\t",
-    "r": "\r",
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "v": "\v",
-    "e": "\x1b",
-    "E": "\x1b",
-}
-_LINE_BREAK = re.compile(r"\r\n?")
-_CONTINUATION = "\\\n"
-_SHELL_PROMPT_PATTERN = re.compile(r"\s*(?:\$\s+)?")
-_UNQUOTED_PATTERN = re.compile(r"[^\s\\'\"|;&<>$]+|\$")
-_CURL_COMMAND_PATTERN = re.compile(r"\s*(?:\$\s+)?curl(?:\.exe)?\s")
+# Switches may be run together, as in -sSd '…': the first that takes a value takes the rest.
+_SHORT_OPTION_PATTERN = r"(?s)-(?!-)[^HXdAbceomuwxEFTK]*([HXdAbceomuwxEFTK])(.*)"
+_CURL_COMMAND_PATTERN = re.compile(r"\s*(?:\$\s+)?(?=curl(?:\.exe)?\s)")
+_WORD_PART_PATTERN = re.compile(
+    r"""(?s)(?P<space>[^\S\n]+)|\\(?P<escaped>.?)|'(?P<single>[^']*)'|\$'(?P<ansi_c>(?:[^'\\]|\\.)*)'"""
+    r"""|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s\\'"|;&<>$]+|\$(?!'))"""
+)
+_ANSI_C_PATTERN = r"(?s)\\(?:u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|x([0-9a-fA-F]{1,2})|(.))"
+_ANSI_C_ESCAPES = dict(zip("ntrabfveE", "\n\t\r\a\b\f\v\x1b\x1b", strict=True))
 
 
 class CurlError(ValueError):
@@ -101,10 +92,11 @@ def parse_curl(text: str) -> GenerateRequest:
     """
     if len(text) > MAX_PASTE_CHARS:
         raise CurlError("Pasted command is too long.")
-    if not _CURL_COMMAND_PATTERN.match(text):
+    if (start := _CURL_COMMAND_PATTERN.match(text)) is None:
         raise CurlError("Not a curl command.")
     # A terminal sends a carriage return for each line break of what is pasted, which no shell takes for one.
-    urls, bodies = _parse_arguments(list(_split_words(_LINE_BREAK.sub("\n", text))))
+    command = re.sub(r"\r\n?", "\n", text[start.end() :])
+    urls, bodies = _parse_arguments(list(_split_words(command)))
     if not any(url.split("?")[0].rstrip("/").endswith("/generate") for url in urls):
         raise CurlError(f"Pasted curl command does not call {GENERATE_PATH}. Form unchanged.")
     if not bodies:
@@ -151,11 +143,8 @@ def _split_option(word: str) -> tuple[str, str | None]:
     if word.startswith("--") and "=" in word:
         name, _, value = word.partition("=")
         return name, value
-    if word.startswith("-") and not word.startswith("--") and len(word) > 2:
-        # Switches may be run together, as in -sSd '…': the first that takes a value takes the rest.
-        for place, letter in enumerate(word[1:], start=1):
-            if letter in _SHORT_OPTIONS_WITH_VALUE:
-                return f"-{letter}", word[place + 1 :] or None
+    if short := re.fullmatch(_SHORT_OPTION_PATTERN, word):
+        return f"-{short[1]}", short[2] or None
     return (word, None) if word.startswith("-") and word != "-" else ("", None)
 
 
@@ -172,23 +161,18 @@ def _build_request(body: Any) -> GenerateRequest:
     images = body.get("images")
     if not isinstance(images, list) or len(images) != 1:
         raise CurlError("images in the pasted curl command must contain exactly one character ID.")
-    character = images[0]
-    if isinstance(character, int) and not isinstance(character, bool):
-        character = str(character)
-    kinds = {"prompt": str, "type": str, "duration": int, "audio": bool, "quality": str}
-    fields: dict[str, Any] = {"character": character}
-    for name, kind in kinds.items():
-        value = body.get(name)
-        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
+    character = str(images[0]) if type(images[0]) is int else images[0]
+    for name, kind in _FIELD_TYPES.items():
+        if body.get(name) is not None and type(body[name]) is not kind:
             raise CurlError(f"{name} in the pasted curl command is not {_TYPE_NAMES[kind]}.")
-        fields[name] = value
     if not isinstance(character, str):
         raise CurlError("The character ID in the pasted curl command is not a string.")
-    if fields["prompt"] is None or fields["type"] is None:
+    if body.get("prompt") is None or body.get("type") is None:
         raise CurlError("Pasted curl command lacks prompt or type.")
-    return GenerateRequest(**fields)
+    return GenerateRequest(character=character, **{name: body.get(name) for name in _FIELD_TYPES})
 
 
+_FIELD_TYPES: dict[str, type] = {"prompt": str, "type": str, "duration": int, "audio": bool, "quality": str}
 _TYPE_NAMES: dict[type, str] = {str: "a string", int: "a whole number", bool: "true or false"}
 
 
@@ -197,49 +181,27 @@ def _split_words(text: str) -> Iterator[str]:
 
     The standard library's shlex knows neither line continuations nor `$'…'`, which browsers write.
     """
-    place = _SHELL_PROMPT_PATTERN.match(text).end()  # type: ignore[union-attr] # it matches the empty text too
-    while place < len(text):
-        parts: list[str] = []
-        begun = place
-        while place < len(text) and not text[place].isspace() and text[place] not in _COMMAND_TERMINATORS:
-            part, place = _next_part(text, place)
-            parts.append(part)
-        if place > begun and text[begun:place] != _CONTINUATION:
-            yield "".join(parts)
-        if place < len(text) and (text[place] == "\n" or text[place] in _COMMAND_TERMINATORS):
-            return
-        place += 1
+    word: str | None = None
+    position = 0
+    while part := _WORD_PART_PATTERN.match(text, position):
+        position, kind = part.end(), part.lastgroup or ""
+        if kind == "space":
+            if word is not None:
+                yield word
+            word = None
+        # An escaped line break is a continuation.
+        elif (kind, part[kind]) != ("escaped", "\n"):
+            word = (word or "") + _unquote(kind, part[kind])
+    if word is not None:
+        yield word
+    if re.match(r"\$?['\"]", text[position : position + 2]):
+        raise CurlError("Pasted curl command has an unclosed quote.")
 
 
-def _next_part(text: str, position: int) -> tuple[str, int]:
-    """Return the next piece of a word and where the one after it begins."""
-    if text.startswith("\\\r\n", position):
-        return "", position + 3
-    if text[position] == "\\":
-        return text[position + 1 : position + 2].replace("\n", ""), position + 2
-    if text[position] == "'" or text.startswith("$'", position):
-        return _parse_single_quoted(text, position)
-    if text[position] == '"':
-        return _parse_double_quoted(text, position + 1)
-    found = _UNQUOTED_PATTERN.match(text, position)
-    assert found is not None
-    return found[0], found.end()
-
-
-_UNCLOSED_QUOTE = "Pasted curl command has an unclosed quote."
-
-
-def _parse_single_quoted(text: str, position: int) -> tuple[str, int]:
-    if text[position] == "'":
-        end = text.find("'", position + 1)
-        if end < 0:
-            raise CurlError(_UNCLOSED_QUOTE)
-        return text[position + 1 : end], end + 1
-    found = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL).match(text, position)
-    if found is None:
-        raise CurlError(_UNCLOSED_QUOTE)
-    escape = re.compile(r"\\(?:u([0-9a-fA-F]{1,4})|U([0-9a-fA-F]{1,8})|x([0-9a-fA-F]{1,2})|(.))", re.DOTALL)
-    return escape.sub(_unescape_ansi_c, found[1]), found.end()
+def _unquote(kind: str, text: str) -> str:
+    if kind == "ansi_c":
+        return re.sub(_ANSI_C_PATTERN, _unescape_ansi_c, text)
+    return re.sub(r'\\([$`"\\\n])', lambda each: each[1].strip("\n"), text) if kind == "double" else text
 
 
 def _unescape_ansi_c(match: re.Match[str]) -> str:
@@ -248,11 +210,3 @@ def _unescape_ansi_c(match: re.Match[str]) -> str:
         return _ANSI_C_ESCAPES.get(match[4], match[4])
     code = int(digits, 16)
     return chr(code) if code <= 0x10FFFF else "\N{REPLACEMENT CHARACTER}"
-
-
-def _parse_double_quoted(text: str, position: int) -> tuple[str, int]:
-    found = re.compile(r'((?:[^"\\]|\\.)*)"', re.DOTALL).match(text, position)
-    if found is None:
-        raise CurlError(_UNCLOSED_QUOTE)
-    unescaped = re.sub(r'\\([$`"\\\n])', lambda each: "" if each[1] == "\n" else each[1], found[1])
-    return unescaped, found.end()
