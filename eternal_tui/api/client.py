@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import httpx
 
 T = TypeVar("T")
+_Parse = Callable[[bytes], T]
 
 USER_AGENT = f"eternal-tui/{__version__}"
 
@@ -159,7 +160,7 @@ class ApiClient:
         for client in clients or ():
             await client.aclose()
 
-    async def _post(self, path: str, body: dict[str, Any], parse: Callable[..., T]) -> T:
+    async def _post(self, path: str, body: dict[str, Any], parse: _Parse[T]) -> T:
         if self._key is None:
             raise errors.KeyRejected(
                 "No API key. Nothing was sent. Run `eternal-tui login`, or try `eternal-tui --demo`."
@@ -173,7 +174,13 @@ class ApiClient:
         return await self._call("POST", path, parse, content)
 
     async def _call(
-        self, method: str, path: str, parse: Callable[..., T], content: bytes | None = None, *, with_key: bool = True
+        self,
+        method: str,
+        path: str,
+        parse: Callable[[bytes], T],
+        content: bytes | None = None,
+        *,
+        with_key: bool = True,
     ) -> T:
         """Send one request and return its response, parsed; only a POST is paid."""
         paid = method == "POST"
@@ -206,26 +213,27 @@ class ApiClient:
             text = fields.decode_text(body)
             if (safe := self._hide_key(text)) != text:
                 body = safe.encode("utf-8", "replace")
-        with self._explained_errors(body, paid=paid):
-            return parse(reply.status, body, headers=headers, now=self._now())
+        with self._explained_errors(reply.status, body, paid=paid):
+            if not 200 <= reply.status <= 299:
+                raise errors.error_from_response(reply.status, headers, body, paid=paid, now=self._now())
+            return parse(body)
 
     @contextmanager
-    def _explained_errors(self, body: bytes, *, paid: bool) -> Iterator[None]:
-        """Attach the response body to each error; name the setting that a rejected key needs."""
+    def _explained_errors(self, status: int, body: bytes, *, paid: bool) -> Iterator[None]:
+        """Attach the response to each error; name the setting that a rejected key needs."""
         refused: errors.KeyRejected | None = None
         try:
             yield
         except errors.ApiError as error:
-            error.raw = parsing.raw_excerpt(body)
+            error.raw, error.status = parsing.raw_excerpt(body), status
             advice = key_header_advice(self._key, self._header, error.service_message)
             if not (advice and isinstance(error, errors.KeyRejected)):
                 raise
             refused = errors.KeyRejected(
                 f"API key rejected in the header {self._header}. {'Not charged. ' if paid else ''}{advice}",
-                service_message=error.service_message,
-                status=error.status,
+                error.service_message,
             )
-            refused.raw = error.raw
+            refused.raw, refused.status = error.raw, status
         if refused is not None:
             raise refused
 

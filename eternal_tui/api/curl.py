@@ -169,7 +169,8 @@ def _build_request(body: Any) -> GenerateRequest:
         raise CurlError("The character ID in the pasted curl command is not a string.")
     if body.get("prompt") is None or body.get("type") is None:
         raise CurlError("Pasted curl command lacks prompt or type.")
-    return GenerateRequest(character=character, **{name: body.get(name) for name in _FIELD_TYPES})
+    fields: dict[str, Any] = {name: body.get(name) for name in _FIELD_TYPES}
+    return GenerateRequest(character=character, **fields)
 
 
 _FIELD_TYPES: dict[str, type] = {"prompt": str, "type": str, "duration": int, "audio": bool, "quality": str}

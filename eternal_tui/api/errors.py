@@ -16,18 +16,16 @@ class ApiError(Exception):
     """A call to the service without a usable response.
 
     `str(error)` is a sentence of this program. `service_message` is the service's, to be sanitized before it is shown;
-    `raw` is the response as it came, cut short, empty where there was none. `retry_after` is the wait in seconds
-    that a 429 or 5xx asks for, capped, or None.
+    `raw` is the response as it came, cut short, empty where there was none, and `status` its HTTP status. `retry_after`
+    is the wait in seconds that a 429 or 5xx asks for, capped, or None.
     """
 
     raw: UntrustedText = UntrustedText("")
+    status: int | None = None
 
-    def __init__(
-        self, message: str, *, service_message: str = "", status: int | None = None, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, service_message: str = "", *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.service_message = UntrustedText(service_message)
-        self.status = status
         self.retry_after = retry_after
 
     @property
@@ -88,9 +86,6 @@ class Redirected(OutcomeUnknown):
     """3xx: never followed, because the key belongs to the API host alone."""
 
 
-Headers = Mapping[str, str]
-
-
 def charge_notice(paid: bool) -> str:
     """Return the sentence about charges for a request whose outcome is unknown."""
     if not paid:
@@ -99,34 +94,27 @@ def charge_notice(paid: bool) -> str:
 
 
 def error_from_response(
-    status: int, headers: Headers, body: bytes, *, paid: bool = False, now: float = 0.0
+    status: int, headers: Mapping[str, str], body: bytes, *, paid: bool = False, now: float = 0.0
 ) -> ApiError:
     """Return the error that an answer outside 200–299 stands for.
 
-    `paid` chooses the words about money, `now` is seconds since the epoch for a Retry-After that names a date.
+    `headers` have names in lower case, `paid` chooses the words about money, and `now` is seconds since the epoch for
+    a Retry-After that names a date.
     """
     said, is_page = _read_reason(body)
+    wait = parse_retry_after(headers.get("retry-after"), now)
+    notice = charge_notice(paid)
     if 400 <= status <= 499:
-        return _rejection(_error_spec(status, said, is_page, paid=paid), status, headers, said, paid=paid, now=now)
+        spec = _error_spec(status, said, is_page, paid=paid)
+        return _rejection(spec, said, paid=paid, status_text=f" (HTTP {status})", retry_after=wait)
     if 500 <= status <= 599:
-        return ServerError(
-            f"Server error (HTTP {status})." + charge_notice(paid),
-            service_message=said,
-            status=status,
-            retry_after=parse_retry_after(_header_value(headers, "retry-after"), now),
-        )
+        return ServerError(f"Server error (HTTP {status}).{notice}", said, retry_after=wait)
     if 300 <= status <= 399:
         return Redirected(
-            f"Unexpected redirect (HTTP {status}), not followed to protect your API key. Check base_url."
-            + charge_notice(paid),
-            service_message=_header_value(headers, "location").partition("?")[0][:500] or said,
-            status=status,
+            f"Unexpected redirect (HTTP {status}), not followed to protect your API key. Check base_url.{notice}",
+            headers.get("location", "").partition("?")[0][:500] or said,
         )
-    return InvalidResponse(
-        f"Unexpected HTTP status {status}." + charge_notice(paid),
-        service_message=said,
-        status=status,
-    )
+    return InvalidResponse(f"Unexpected HTTP status {status}.{notice}", said)
 
 
 def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError | None:
@@ -136,27 +124,24 @@ def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError
     the reason concerns the asking (key, unknown id, a busy service); None where it concerns the job itself.
     """
     if code is not None and 500 <= code <= 599:
-        return ServerError(f"Server error ({code}).{charge_notice(paid)}", service_message=reason)
+        return ServerError(f"Server error ({code}).{charge_notice(paid)}", reason)
     spec = _error_spec(code, reason, is_page=False, paid=paid) if code in _ERROR_SPECS else _spec_by_reason(reason)
     if paid:
         # Never as a RateLimited: only a real 429 is sent again by itself.
         spec = _RATE_LIMITED._replace(error_type=RequestRejected) if spec is _RATE_LIMITED else spec
-        return _rejection(spec or _PAID_REJECTED, None, {}, reason, paid=True, now=0.0)
+        return _rejection(spec or _PAID_REJECTED, reason, paid=True)
     if re.search(_TRANSIENT_PATTERN, reason):
-        return ServerError(f"The API is busy.{charge_notice(paid)}", service_message=reason)
-    if spec is not None and spec in (_KEY_REJECTED, _NOT_FOUND, _RATE_LIMITED):
-        return _rejection(spec, None, {}, reason, paid=False, now=0.0)
-    return None
+        return ServerError(f"The API is busy.{charge_notice(paid)}", reason)
+    return _rejection(spec, reason, paid=False) if spec in (_KEY_REJECTED, _NOT_FOUND, _RATE_LIMITED) else None
 
 
 def _read_reason(body: bytes) -> tuple[str, bool]:
     """Return what an answer gives as its reason, and whether it is a page for people."""
     try:
-        answer = fields.load_json(body)
+        return extract_reason(fields.load_json(body)), False
     except ValueError:
         text = fields.decode_text(body)
         return extract_reason_from_text(text), is_html(text)
-    return extract_reason(answer), False
 
 
 class _ErrorSpec(NamedTuple):
@@ -275,13 +260,8 @@ def _spec_by_reason(reason: str) -> _ErrorSpec | None:
 
 
 def _rejection(
-    meaning: _ErrorSpec, status: int | None, headers: Headers, service_message: str, *, paid: bool, now: float
+    spec: _ErrorSpec, reason: str, *, paid: bool, status_text: str = "", retry_after: float | None = None
 ) -> RequestRejected:
-    charge = f"Not charged. {meaning.paid_advice}" if paid else meaning.free_advice
-    sentence = f"{meaning.summary}{'' if status is None else f' (HTTP {status})'}. {charge}"
-    wait = parse_retry_after(_header_value(headers, "retry-after"), now) if meaning.error_type is RateLimited else None
-    return meaning.error_type(sentence, service_message=service_message, status=status, retry_after=wait)
-
-
-def _header_value(headers: Headers, name: str) -> str:
-    return next((value for key, value in headers.items() if key.lower() == name), "")
+    charge = f"Not charged. {spec.paid_advice}" if paid else spec.free_advice
+    wait = retry_after if spec.error_type is RateLimited else None
+    return spec.error_type(f"{spec.summary}{status_text}. {charge}", reason, retry_after=wait)

@@ -275,7 +275,7 @@ class _Waiting:
             return True
         reason = response.error or (f"It says “{response.status_text}”." if response.status_text else "")
         if response.outcome == "failed":
-            raise GenerationFailed("The generation has failed.", service_message=reason)
+            raise GenerationFailed("The generation has failed.", reason)
         if not response.ending:
             self._odd_since, self._odd_polls = None, 0
         elif self._has_lasted() and self._odd_polls >= 3:
@@ -283,7 +283,7 @@ class _Waiting:
                 error = NoResultLink("The job is finished, but the service sends no link that can be followed.")
                 error.raw = response.raw
                 raise error
-            raise GenerationFailed("The generation has ended without a result.", service_message=reason)
+            raise GenerationFailed("The generation has ended without a result.", reason)
         return False
 
     def seconds_to_next_poll(self) -> float:

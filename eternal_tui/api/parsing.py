@@ -1,4 +1,4 @@
-"""Parsing of responses: pure functions from status and body to a typed response, or `errors.ApiError`.
+"""Parsing of responses: pure functions from the body of a 2xx to a typed response, or `errors.ApiError`.
 
 No input makes a function here raise any other exception.
 """
@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from eternal_tui.api import errors, fields, links, reasons
-from eternal_tui.api.errors import Headers, charge_notice, error_from_refusal, error_from_response
+from eternal_tui.api.errors import charge_notice, error_from_refusal
 from eternal_tui.api.models import (
     MAX_RAW_CHARS,
     Character,
@@ -34,20 +34,17 @@ MAX_DESCRIPTION_CHARS = 5_000
 MAX_ROWS = 1_000
 """Rows read of one page: twenty times as many as requested."""
 
-_NO_HEADERS: Headers = {}
 
-
-def parse_submit(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> SubmitResponse:
+def parse_submit(body: bytes) -> SubmitResponse:
     """Return the response to an accepted paid POST; raise ApiError where it has no request id."""
-    objects = _parse_objects(status, headers, body, now=now, paid=True)
+    objects = _parse_objects(body, paid=True)
     _raise_refusal(objects)
     request_id = fields.find_request_id(objects)
     if request_id is None:
         raise errors.InvalidResponse(
             "Response has no usable request id, so there is nothing to poll. You may have been charged"
             ". Check your balance before retrying.",
-            service_message=reasons.extract_reason(objects[0]),
-            status=status,
+            reasons.extract_reason(objects[0]),
         )
     others = [each for each in fields.find_request_ids(objects) if each != request_id]
     return SubmitResponse(
@@ -73,17 +70,14 @@ def _raise_refusal(objects: list[fields.JsonObject]) -> None:
         raise refusal
 
 
-def parse_poll(
-    status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0, expected_id: str = ""
-) -> PollResponse:
+def parse_poll(body: bytes, *, expected_id: str = "") -> PollResponse:
     """Return the state of the request `expected_id`; raise ApiError where the response does not give it."""
-    objects = _parse_objects(status, headers, body, now=now, paid=False)
+    objects = _parse_objects(body, paid=False)
     named = [each.casefold() for each in fields.find_request_ids(objects)]
     if expected_id and named and expected_id.casefold() not in named:
         # From a cache or proxy that mixes responses up: the link would be that of another result.
         raise errors.InvalidResponse(
             "Response is about another request and was ignored. Checking again (free).",
-            status=status,
         )
     word = fields.find_status_text(objects)
     url = links.find_result_url(objects, only_documented=is_pending_word(word))
@@ -136,15 +130,14 @@ def _error_text(objects: list[fields.JsonObject], outcome: Outcome, ending: Endi
     return reasons.extract_reason([each.get("error") for each in objects])
 
 
-def parse_characters(status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0) -> CharacterPage:
+def parse_characters(body: bytes) -> CharacterPage:
     """Return one page of the public list; unreadable rows are skipped but counted."""
-    answer = _parse_json(status, headers, body, now=now, paid=False)
+    answer = _parse_json(body, paid=False)
     rows = answer if isinstance(answer, list) else _find_rows(answer)
     if rows is None:
         raise errors.InvalidResponse(
             "Character list has an unknown format. Retry later, or type a character ID.",
-            service_message=reasons.extract_reason(answer),
-            status=status,
+            reasons.extract_reason(answer),
         )
     characters = tuple(found for row in rows[:MAX_ROWS] if (found := _parse_character(row)) is not None)
     return CharacterPage(characters=characters, row_count=len(rows))
@@ -192,11 +185,9 @@ def _parse_character(row: Any) -> Character | None:
     )
 
 
-def parse_create_character(
-    status: int, body: bytes, *, headers: Headers = _NO_HEADERS, now: float = 0.0
-) -> CreateCharacterResponse:
+def parse_create_character(body: bytes) -> CreateCharacterResponse:
     """Return the response to creating a character; raise ApiError where it has neither an id nor a request id."""
-    objects = _parse_objects(status, headers, body, now=now, paid=True)
+    objects = _parse_objects(body, paid=True)
     if _find_character_id(objects) is None:
         _raise_refusal(objects)
     character_id, request_id = _find_character_id(objects), next(iter(fields.find_request_ids(objects)), None)
@@ -204,8 +195,7 @@ def parse_create_character(
         raise errors.InvalidResponse(
             "Response has no character ID. The character may have been created and charged. Check the character "
             "list and your balance before retrying.",
-            service_message=reasons.extract_reason(objects[0]),
-            status=status,
+            reasons.extract_reason(objects[0]),
         )
     return CreateCharacterResponse(
         character_id=character_id,
@@ -227,28 +217,22 @@ def _find_character_id(objects: list[fields.JsonObject]) -> str | None:
     return None
 
 
-def _parse_objects(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> list[fields.JsonObject]:
-    answer = _parse_json(status, headers, body, now=now, paid=paid)
+def _parse_objects(body: bytes, *, paid: bool) -> list[fields.JsonObject]:
+    answer = _parse_json(body, paid=paid)
     if not isinstance(answer, dict):
-        raise _invalid_response(status, reasons.extract_reason(answer), paid=paid)
+        raise _invalid_response(reasons.extract_reason(answer), paid=paid)
     return fields.nested_objects(answer)
 
 
-def _parse_json(status: int, headers: Headers, body: bytes, *, now: float, paid: bool) -> Any:
-    if not 200 <= status <= 299:
-        raise error_from_response(status, headers, body, paid=paid, now=now)
+def _parse_json(body: bytes, *, paid: bool) -> Any:
     with suppress(ValueError):
         answer = fields.load_json(body)
         return fields.load_embedded(answer) or answer
-    raise _invalid_response(status, reasons.extract_reason_from_text(fields.decode_text(body)), paid=paid)
+    raise _invalid_response(reasons.extract_reason_from_text(fields.decode_text(body)), paid=paid)
 
 
-def _invalid_response(status: int, service_message: str, *, paid: bool) -> errors.InvalidResponse:
-    return errors.InvalidResponse(
-        "Response is not JSON of a known shape." + charge_notice(paid),
-        service_message=service_message,
-        status=status,
-    )
+def _invalid_response(service_message: str, *, paid: bool) -> errors.InvalidResponse:
+    return errors.InvalidResponse(f"Response is not JSON of a known shape.{charge_notice(paid)}", service_message)
 
 
 SUCCESS_WORDS = frozenset({"success", "done", "completed", "succeeded", "successful", "complete", "finished"})

@@ -99,6 +99,22 @@ async def test_the_public_list_is_asked_without_the_key() -> None:
     assert CANARY.encode() not in server.requests[0]
 
 
+@pytest.mark.parametrize("status", [199, 302, 400, 500])
+async def test_a_body_that_would_be_a_fine_answer_does_not_rescue_a_bad_status(status: int) -> None:
+    answer = http_response(status, b'{"request_id": "abc", "result": []}')
+    async with RawServer(always_respond(answer, close=True)) as server, ManagedClient(server.url) as client:
+        calls = (
+            client.submit(REQUEST),
+            client.create_character("a sailor"),
+            client.poll("abc"),
+            client.get_character_page(),
+        )
+        for call in calls:
+            with pytest.raises(errors.ApiError) as caught:
+                await call
+            assert caught.value.status == (None if status == 199 else status)
+
+
 async def test_without_a_key_nothing_paid_leaves() -> None:
     async with RawServer(always_respond(ACCEPTED)) as server, ManagedClient(server.url, key=None) as client:
         with pytest.raises(errors.KeyRejected, match="eternal-tui login"):

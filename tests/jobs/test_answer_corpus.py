@@ -15,7 +15,7 @@ from eternal_tui.jobs.formatting import job_to_json
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.jobs.transitions import apply_poll, mark_waiting
 from eternal_tui.tui.detail import render_detail
-from tests.api.test_corpus import REQUEST_ID, body_of, read_corpus
+from tests.api.test_corpus import REQUEST_ID, body_of, parse, read_corpus
 
 STATES = {"alive": "running", "succeeded": "succeeded", "failed": "failed"}
 
@@ -30,7 +30,7 @@ def test_poll_corpus_shows_as_json_and_as_detail(row: dict[str, Any]) -> None:
     """Progress never runs backwards, nothing raises, and a reason that was given is told."""
     body = body_of(row)
     try:
-        response = parsing.parse_poll(row.get("status", 200), body, expected_id=REQUEST_ID)
+        response = parse(parsing.parse_poll, row, paid=False, expected_id=REQUEST_ID)
     except errors.ApiError as error:
         job = mark_waiting(running_job(), error.full_message, 2.0)
     else:
