@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -113,7 +114,8 @@ class Client(ApiClient):
         self._downloaders: dict[Path, ResultDownloader] = {}
         self._durations = DurationEstimator()
         self._kinds: dict[str, tuple[JobKind, float]] = {}
-        self._listing: asyncio.Task[dict[str, Character]] | None = None
+        self._unavailable: dict[str, Character] | None = None
+        self._listing_lock = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Return the client."""
@@ -127,9 +129,6 @@ class Client(ApiClient):
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._listing is not None:
-            self._listing.cancel()
-            await asyncio.gather(self._listing, return_exceptions=True)
         for downloader in self._downloaders.values():
             await downloader.close()
         await super().close()
@@ -230,26 +229,25 @@ class Client(ApiClient):
     async def _rejection_reason(self, character_id: str) -> str:
         """Return why the list forbids the character, "" where it does not or cannot be loaded; it is read once."""
         for _ in range(2):
-            if self._listing is None:
-                self._listing = asyncio.create_task(self._read_unavailable())
-            character = (await asyncio.shield(self._listing)).get(character_id)
+            async with self._listing_lock:
+                unavailable = await self._read_unavailable() if self._unavailable is None else self._unavailable
+            character = unavailable.get(character_id)
             if character is None:
                 return ""
             if not character.is_adult:
                 return "This character is listed as under 18, or its age cannot be read."
             # It may have been approved since.
-            self._listing = None
+            self._unavailable = None
         return "This character is not approved yet."
 
     async def _read_unavailable(self) -> dict[str, Character]:
         found: dict[str, Character] = {}
-        try:
+        # The service, whose list it is, judges the request where it cannot be loaded; the next one asks for it again.
+        with suppress(errors.ApiError):
             async for character in self.list_characters():
                 if not character.is_allowed:
                     found[character.id] = character
-        except errors.ApiError:
-            # The service, whose list it is, judges the request; the next one asks for the list again.
-            self._listing = None
+            self._unavailable = found
         return found
 
 

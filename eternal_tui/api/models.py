@@ -162,18 +162,15 @@ def normalize_character_id(text: str) -> str:
 
 def validation_errors(request: GenerateRequest) -> dict[str, str]:
     """Return, field by field, a sentence for each documented rule the picture or clip breaks; empty: it may be sent."""
-    return {
-        field: sentence
-        for field, sentence in (
-            ("character", _character_error(request.character)),
-            ("prompt", _prompt_error(request.prompt)),
-            ("type", "" if request.type in ("image", "video") else "type must be image or video."),
-            ("duration", _duration_error(request)),
-            ("audio", _audio_error(request)),
-            ("quality", _quality_error(request)),
-        )
-        if sentence
+    errors = {
+        "character": _character_error(request.character),
+        "prompt": _prompt_error(request.prompt),
+        "type": "" if request.type in ("image", "video") else "type must be image or video.",
+        "duration": _duration_error(request),
+        "audio": "audio applies to videos only." if request.audio is not None and request.type != "video" else "",
+        "quality": _quality_error(request),
     }
+    return {field: sentence for field, sentence in errors.items() if sentence}
 
 
 def validate(request: GenerateRequest) -> GenerateRequest:
@@ -223,10 +220,6 @@ def _duration_error(request: GenerateRequest) -> str:
     if type(request.duration) is not int or not MIN_DURATION_SECONDS <= request.duration <= MAX_DURATION_SECONDS:
         return f"duration must be a whole number of seconds from {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS}."
     return ""
-
-
-def _audio_error(request: GenerateRequest) -> str:
-    return "audio applies to videos only." if request.audio is not None and request.type != "video" else ""
 
 
 def _quality_error(request: GenerateRequest) -> str:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
-from eternal_tui.api import errors, fields, links, reasons
+from eternal_tui.api import errors, fields, reasons
 from eternal_tui.api.errors import charge_notice, error_from_refusal
 from eternal_tui.api.models import (
     MAX_RAW_CHARS,
@@ -64,7 +64,7 @@ def _raise_refusal(objects: list[fields.JsonObject]) -> None:
     if not reason or fields.find_request_ids(objects):
         return
     word = fields.find_status_text(objects)
-    if said_no or is_failure_word(word) or is_end_word(word):
+    if said_no or word.casefold() in FAILURE_WORDS or is_end_word(word):
         refusal = error_from_refusal(code, reason, paid=True)
         assert refusal is not None
         raise refusal
@@ -80,7 +80,7 @@ def parse_poll(body: bytes, *, expected_id: str = "") -> PollResponse:
             "Response is about another request and was ignored. Checking again (free).",
         )
     word = fields.find_status_text(objects)
-    url = links.find_result_url(objects, only_documented=is_pending_word(word))
+    url = fields.find_result_url(objects, only_documented=is_pending_word(word))
     said_no, code = fields.find_refusal(objects)
     reason = reasons.extract_reason(objects[0]) if said_no or url is None else ""
     # A refusal of the poll rather than a failure of the job: an unknown id, the key, a busy service.
@@ -94,7 +94,7 @@ def parse_poll(body: bytes, *, expected_id: str = "") -> PollResponse:
         status_text=word,
         progress=fields.find_progress(objects),
         result_url=url,
-        unusable_link=links.find_unusable_link(objects) if ending == "success" else UntrustedText(""),
+        unusable_link=fields.find_unusable_link(objects) if ending == "success" else UntrustedText(""),
         effect_type=fields.find_text(objects, "effect_type"),
         encrypted=bool(fields.find_text(objects, "encrypted_aes_key", 1)),
         error=UntrustedText(_error_text(objects, outcome, ending, reason)),
@@ -109,12 +109,12 @@ def raw_excerpt(body: bytes) -> UntrustedText:
 
 
 def _outcome(word: str, url: str | None, reason: str, *, said_no: bool) -> tuple[Outcome, Ending]:
-    if is_failure_word(word):
+    if word.casefold() in FAILURE_WORDS:
         return "failed", ""
     if url:
         # A link means success with any other status; the status "success" alone does not.
         return "succeeded", ""
-    if is_success_word(word):
+    if word.casefold() in SUCCESS_WORDS:
         return "alive", "success"
     if reason and (is_end_word(word) or (said_no and not is_pending_word(word))):
         return "failed", ""
@@ -133,7 +133,9 @@ def _error_text(objects: list[fields.JsonObject], outcome: Outcome, ending: Endi
 def parse_characters(body: bytes) -> CharacterPage:
     """Return one page of the public list; unreadable rows are skipped but counted."""
     answer = _parse_json(body, paid=False)
-    rows = answer if isinstance(answer, list) else _find_rows(answer)
+    places = fields.nested_objects(answer) if isinstance(answer, dict) else []
+    values = [answer, *(place.get(name) for place in places for name in ("result", "data", "characters", "items"))]
+    rows: list[Any] | None = next((value for value in values if isinstance(value, list)), None)
     if rows is None:
         raise errors.InvalidResponse(
             "Character list has an unknown format. Retry later, or type a character ID.",
@@ -143,27 +145,10 @@ def parse_characters(body: bytes) -> CharacterPage:
     return CharacterPage(characters=characters, row_count=len(rows))
 
 
-def _find_rows(response: Any) -> list[Any] | None:
-    if not isinstance(response, dict):
-        return None
-    for place in fields.nested_objects(response):
-        for name in ("result", "data", "characters", "items"):
-            if isinstance(place.get(name), list):
-                return list(place[name])
-    return None
-
-
 def _parse_character(row: Any) -> Character | None:
-    if not isinstance(row, dict):
+    identity = _as_character_id(row.get("id")) if isinstance(row, dict) else None
+    if identity is None:
         return None
-    number = row.get("id")
-    if isinstance(number, int) and not isinstance(number, bool):
-        number = str(number)
-    elif isinstance(number, float) and number.is_integer():
-        number = f"{number:.0f}"
-    if not isinstance(number, str) or not is_character_id(number.strip()):
-        return None
-    identity = normalize_character_id(number)
     place = [row]
     username = fields.find_text(place, "username")
     ages = [value for name, value in row.items() if name.strip().casefold() == "age"]
@@ -207,14 +192,13 @@ def parse_create_character(body: bytes) -> CreateCharacterResponse:
 
 def _find_character_id(objects: list[fields.JsonObject]) -> str | None:
     nested = [place["character"] for place in objects if isinstance(place.get("character"), dict)]
-    for place in [*objects, *nested]:
-        for name in ("character_id", "id"):
-            value = place.get(name)
-            if isinstance(value, int) and not isinstance(value, bool):
-                value = str(value)
-            if isinstance(value, str) and is_character_id(value.strip()):
-                return normalize_character_id(value)
-    return None
+    values = (place.get(name) for place in [*objects, *nested] for name in ("character_id", "id"))
+    return next((found for value in values if (found := _as_character_id(value))), None)
+
+
+def _as_character_id(value: Any) -> str | None:
+    text = fields.as_id(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return normalize_character_id(text) if text and is_character_id(text) else None
 
 
 def _parse_objects(body: bytes, *, paid: bool) -> list[fields.JsonObject]:
@@ -255,16 +239,6 @@ _END_WORDS = frozenset(
 _STILL_ALIVE_WORDS = frozenset({"not", "no", "non", "un", "never", "retry", "retrying", "retried", "recovering", "pre"})
 
 
-def is_success_word(word: str) -> bool:
-    """Tell whether `word` says that a job is finished."""
-    return word.casefold() in SUCCESS_WORDS
-
-
-def is_failure_word(word: str) -> bool:
-    """Tell whether `word` alone says that a job has failed."""
-    return word.casefold() in FAILURE_WORDS
-
-
 def is_pending_word(word: str) -> bool:
     """Tell whether `word` says that a job is queued or running."""
     return re.sub(r"[\s-]+", "_", word.casefold()) in PENDING_WORDS
@@ -282,11 +256,9 @@ _MAX_TEXT_CHARS = 200
 _MAX_DEPTH = 4
 _MAX_ITEMS = 20
 
-_UNITS = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen""".split()  # noqa: SIM905
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()  # noqa: SIM905
 _NUMBER_PATTERN = r"[0-9]{1,9}(?:[.,][0-9]{1,3})?"
 
 

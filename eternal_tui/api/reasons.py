@@ -37,10 +37,8 @@ _LATE_NAMES = frozenset({"title", "description", "cause", "base", "log", "logs",
 _LOCATION_ROOTS = frozenset({"body", "query", "header", "data", "attributes", "__root__", "root", "json"})
 
 _EMPTY_WORDS = frozenset(
-    {
-        *("ok", "success", "successful", "succeeded", "done", "true", "false", "null", "none", "error", "errors"),
-        *("fail", "failed", "failure", "pending", "processing", "unknown", "undefined", "exception", "n/a", "[]", "{}"),
-    }
+    """ok success successful succeeded done true false null none error errors fail failed failure pending processing
+    unknown undefined exception n/a [] {}""".split()  # noqa: SIM905
 )
 _GENERIC_REASONS = frozenset(
     {
@@ -91,13 +89,12 @@ def extract_reason_from_text(text: str) -> str:
         return normalize_reason(head)
     import html
 
-    if is_html(head):
-        return normalize_reason(html.unescape(_element_text(head, "title"))) or normalize_reason(
-            html.unescape(re.sub(_TAG_PATTERN, " ", _strip_scripts(head)))
-        )
-    return normalize_reason(html.unescape(_element_text(head, "message"))) or normalize_reason(
-        html.unescape(re.sub(_TAG_PATTERN, " ", _strip_scripts(head)))
-    )
+    # Without an end, an element goes on to the end of the page, so that rows of beginnings cost linear time.
+    name = "title" if is_html(head) else "message"
+    element = re.search(rf"(?ais)<{name}[^<>]*>(?:(.*?)</{name}|.*)", head)
+    without_scripts = re.sub(r"(?ais)<(script|style)(?:.*?(?=</\1)|.*)", " ", head)
+    text = re.sub(_TAG_PATTERN, " ", without_scripts)
+    return normalize_reason(html.unescape((element and element[1]) or "")) or normalize_reason(html.unescape(text))
 
 
 def is_html(text: str) -> bool:
@@ -151,7 +148,7 @@ def _reasons_in_object(value: dict[str, Any], depth: int, about: str, *, is_erro
 def _reasons_in_container(value: Any, depth: int) -> Iterator[str]:
     for item in value[:_MAX_ITEMS] if isinstance(value, list) else [value]:
         if isinstance(item, dict) and depth > 0:
-            yield from (text for text in _reasons_in_object(item, depth, ""))
+            yield from _reasons_in_object(item, depth, "")
 
 
 def _field_reasons(value: dict[str, Any], depth: int, *, is_error: bool) -> Iterator[str]:
@@ -214,27 +211,3 @@ def _result_words(answer: Any) -> list[str]:
 def _plain_name(name: str) -> str:
     parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:60])
     return parts.replace("-", "_").replace(" ", "_").lower()
-
-
-def _element_text(page: str, name: str) -> str:
-    folded = _ascii_lower(page)
-    start = folded.find(f"<{name}")
-    start = folded.find(">", start) if start >= 0 else -1
-    end = folded.find(f"</{name}", start)
-    return page[start + 1 : end] if 0 <= start < end else ""
-
-
-def _strip_scripts(page: str) -> str:
-    for name in ("script", "style"):
-        folded, parts, at = _ascii_lower(page), [], 0
-        while (start := folded.find(f"<{name}", at)) >= 0:
-            parts.append(page[at:start])
-            end = folded.find(f"</{name}", start)
-            at = len(page) if end < 0 else end
-        page = " ".join([*parts, page[at:]])
-    return page
-
-
-def _ascii_lower(page: str) -> str:
-    # ASCII only: the full str.lower() changes lengths, and with them every position found.
-    return re.sub("[A-Z]+", lambda match: match[0].lower(), page)
