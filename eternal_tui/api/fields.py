@@ -66,9 +66,7 @@ def _parse_int(digits: str) -> int | float:
 
 
 _ENVELOPE_NAMES = ("data", "result", "response", "payload", "output", "job", "task", "generation")
-_REQUEST_ID_NAMES = tuple(
-    ["requestId", "task_id", "taskId", "job_id", "jobId", "generation_id", "prediction_id", "id", "uuid"]
-)
+_REQUEST_ID_NAMES = "requestId task_id taskId job_id jobId generation_id prediction_id id uuid".split()  # noqa: SIM905
 _STATUS_NAMES = ("status", "state", "task_status", "job_status", "request_status")
 
 
