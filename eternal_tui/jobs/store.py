@@ -134,6 +134,10 @@ class JobStore:
         """Return the job's snapshot, or None."""
         return self._jobs.get(job_id)
 
+    def get_many(self, job_ids: Iterable[int]) -> list[Job]:
+        """Return the snapshots of these jobs, deleted ones left out."""
+        return [job for job_id in job_ids if (job := self._jobs.get(job_id)) is not None]
+
     def __getitem__(self, job_id: int) -> Job:
         job = self._jobs.get(job_id)
         if job is None:

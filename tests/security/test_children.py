@@ -121,9 +121,8 @@ async def test_neither_viewer_nor_clipboard_sees_the_key(
     async with open_services(tmp_path) as bench:
         bench.jobs.results_dir.mkdir(mode=0o700, exist_ok=True)
         (bench.jobs.results_dir / "4.jpg").write_bytes(b"fine")
-        JobCommands(bench.jobs, RecordingScreen(), environ).open_externally(
-            hostile_job("x", file="4.jpg", **SAVED_FIELDS)
-        )
+        job = hostile_job("x", file="4.jpg", **SAVED_FIELDS)
+        await JobCommands(bench.jobs, RecordingScreen(), environ).open_externally([job])
         arguments, facts = read_recorded(opener)
         assert arguments == [str(bench.jobs.results_dir.resolve() / "4.jpg")]
         assert KEY not in facts
@@ -192,10 +191,9 @@ async def test_only_verified_files_are_opened_and_no_shell_reads_their_path(
             hostile_job("x", file="4.jpg", **{**SAVED_FIELDS, "file_state": FileState.BROKEN}),
             hostile_job("x", file="6.bin", encrypted=True, **SAVED_FIELDS),
         ]
-        for job in refused:
-            actions.open_externally(job)
+        await actions.open_externally(refused)
         assert len(face.messages) == len(refused)
-        actions.open_externally(hostile_job("x", file="4.jpg", **SAVED_FIELDS))
+        await actions.open_externally([hostile_job("x", file="4.jpg", **SAVED_FIELDS)])
         arguments, _ = read_recorded(opener)
         assert arguments == [str(results.resolve() / "4.jpg")]
         assert arguments[0].startswith("/")

@@ -52,7 +52,7 @@ class JobCommands:
             "reject": self.reject,
             "retry": self.retry_all,
             "watch": self.watch,
-            "outside": self.open_all,
+            "outside": self.open_externally,
         }
 
     def notify_result(self, text: SafeText | None) -> None:
@@ -302,8 +302,7 @@ class JobCommands:
         await self._move_queued(job_ids, 0)
 
     def _queued(self, job_ids: Sequence[int]) -> list[Job]:
-        found = map(self._jobs.store.get, job_ids)
-        queued = [job for job in found if job is not None and job.state is JobState.QUEUED]
+        queued = [job for job in self._jobs.store.get_many(job_ids) if job.state is JobState.QUEUED]
         return sorted(queued, key=self._jobs.queue.place)
 
     async def _move_queued(self, job_ids: Sequence[int], place: int) -> None:
@@ -343,24 +342,22 @@ class JobCommands:
         job = self._jobs.store.get(job_ids[0]) if len(job_ids) == 1 else None
         return job is not None and (job.starred if command == "star" else job.rating < 0)
 
-    async def open_all(self, jobs: Sequence[Job]) -> None:
+    async def open_externally(self, jobs: Sequence[Job]) -> None:
+        """Open the verified files in the system's own viewer: no shell, no key in its environment."""
         for job in jobs:
-            self.open_externally(job)
-
-    def open_externally(self, job: Job) -> None:
-        """Open the verified file in the system's own viewer: no shell, no key in its environment."""
-        path = result_path(job, self._jobs.results_dir)
-        if path is None or not path.is_file():
-            self._screen.notify_user(format_safe("Job {id} has no file to open.", id=job.id), "warning")
-            return
-        try:
-            open_in_viewer(path, environ_without_keys(self._environ))
-        except OSError as error:
-            self._screen.notify_user(format_safe("{why}. The file is {path}", why=error.strerror, path=path), "warning")
+            path = result_path(job, self._jobs.results_dir)
+            if path is None or not path.is_file():
+                self._screen.notify_user(format_safe("Job {id} has no file to open.", id=job.id), "warning")
+                continue
+            try:
+                open_in_viewer(path, environ_without_keys(self._environ))
+            except OSError as error:
+                message = format_safe("{why}. The file is {path}", why=error.strerror, path=path)
+                self._screen.notify_user(message, "warning")
 
     async def run(self, job_ids: Sequence[int], command: str) -> None:
         """Do the action `command` on these jobs."""
-        jobs = [job for job_id in job_ids if (job := self._jobs.store.get(job_id)) is not None]
+        jobs = self._jobs.store.get_many(job_ids)
         if not jobs:
             self._screen.notify_user(SafeText("No job selected. Press n to create one."))
             return

@@ -343,7 +343,7 @@ class NoteScreen(Dialog[dict[int, Annotations]]):
 
 
 MAX_COMPARED_JOBS = 4
-"""Results the viewer shows side by side."""
+"""Results the viewer shows side by side: of more none is large enough to tell anything."""
 
 
 class JobDialogs:
@@ -351,25 +351,13 @@ class JobDialogs:
 
     def __init__(self, screen: MainScreen) -> None:
         self._screen = screen
-        self._openers = {
+        self.openers = {
             "edit": self._edit_request,
             "copy": self._open_copy_menu,
             "save": self._open_save_as,
             "note": self._open_note,
             "compare": self._compare,
         }
-
-    async def open(self, name: str, job_ids: Sequence[int]) -> bool:
-        """Open the dialog of an action for these jobs, deleted ones left out; False for an action without one."""
-        if name not in self._openers:
-            return False
-        if jobs := self.get_jobs(job_ids):
-            await self._openers[name](jobs)
-        return True
-
-    def get_jobs(self, job_ids: Sequence[int]) -> list[Job]:
-        store = self._screen.services.jobs.store
-        return [job for job_id in job_ids if (job := store.get(job_id)) is not None]
 
     async def _edit_request(self, jobs: Sequence[Job]) -> None:
         if jobs[0].is_creation:
@@ -410,7 +398,7 @@ class JobDialogs:
         from eternal_tui.tui.screens.viewer import Viewer
 
         screen = self._screen
-        if jobs := self.get_jobs(job_ids[:MAX_COMPARED_JOBS]):
+        if jobs := screen.services.jobs.store.get_many(job_ids[:MAX_COMPARED_JOBS]):
             listed = screen.job_pane.job_list.listed_ids()
             screen.app.push_screen(Viewer(jobs, screen.services, screen.terminal, screen.commands, listed))
 

@@ -150,16 +150,12 @@ class MainScreen(HelpMixin, DiffScreen):
         self.check_characters = self.form_requests.check_characters
         self._view = ScreenView(self, services.data_dir)
         self._was_resumed = False
-        self._notified_count = 0
-        self._footer_has_job = False
-        self._footer_is_searching = False
         self._last_credits: float | None = None
 
     def _make_gallery(self, jobs: JobList) -> Gallery:
         from eternal_tui.tui.gallery.gallery import Gallery
 
-        terminal = self.terminal
-        return Gallery(jobs, terminal.graphics, self.services.jobs.results_dir)
+        return Gallery(jobs, self.terminal.graphics, self.services.jobs.results_dir)
 
     @cached_property
     def media_view(self) -> MediaView:
@@ -259,7 +255,7 @@ class MainScreen(HelpMixin, DiffScreen):
         if len(changed) > FULL_RELOAD_JOBS:
             self._set_jobs()
         elif changed:
-            found = [job for job_id in changed if (job := engine.store.get(job_id)) is not None]
+            found = engine.store.get_many(changed)
             here = {job.id for job in found}
             jobs.apply_changes(found, now, changed - here)
         else:
@@ -270,12 +266,12 @@ class MainScreen(HelpMixin, DiffScreen):
             self.form_pane.refresh_price()
         self.header.set_totals(totals, engine.queue.summary())
         self.notifier.update_title(totals)
-        if self._footer_has_job != (jobs.current_id is not None):
-            self._update_footer()
+        self._update_footer()
         if not self._detail_debouncer.is_pending:
             self._show_current_job()
         engine.monitor.set_visible(self.job_pane.visible_ids(), jobs.current_id)
-        self._show_notices()
+        while engine.notices:
+            self.notify_user(sanitize(engine.notices.pop(0)), "warning")
 
     def _show_current_job(self) -> Job | None:
         """Show and return the job under the cursor, with the reason why it waits."""
@@ -287,19 +283,11 @@ class MainScreen(HelpMixin, DiffScreen):
         self.detail_pane.set_job(job)
         return job
 
-    def _show_notices(self) -> None:
-        fresh = self.services.jobs.notices[self._notified_count :]
-        self._notified_count += len(fresh)
-        for notice in fresh:
-            self.notify_user(sanitize(notice), "warning")
-
+    @on(JobList.TitleChanged)
     def _update_footer(self) -> None:
-        self._footer_has_job = self.job_pane.job_list.current_id is not None
-        self._footer_is_searching = self.job_pane.job_list.is_searching
-        keymap = effective_keymap(self.services.settings)
-        hints = footer_keys(
-            self._focus_scope(), keymap, has_job=self._footer_has_job, is_searching=self._footer_is_searching
-        )
+        keymap, jobs = effective_keymap(self.services.settings), self.job_pane.job_list
+        has_job = jobs.current_id is not None
+        hints = footer_keys(self._focus_scope(), keymap, has_job=has_job, is_searching=jobs.is_searching)
         tour = [tour_hint(self.tour_action_ids, keymap)] if self.tour_action_ids else []
         self.footer.set_hints([*tour, *hints])
 
@@ -391,11 +379,6 @@ class MainScreen(HelpMixin, DiffScreen):
         if self.form_pane.form is not None:
             self.form_pane.form.show_history(list(prompts)[:MAX_HISTORY_PROMPTS])
 
-    @on(JobList.TitleChanged)
-    def _job_list_title_changed(self) -> None:
-        if self.job_pane.job_list.is_searching != self._footer_is_searching:
-            self._update_footer()
-
     @on(JobList.Notice)
     @on(RequestFormPane.NotificationRequested)
     def _notification_requested(self, event: JobList.Notice | RequestFormPane.NotificationRequested) -> None:
@@ -404,7 +387,7 @@ class MainScreen(HelpMixin, DiffScreen):
     # Actions of the registry
 
     def selected_jobs(self) -> list[Job]:
-        return self.dialogs.get_jobs(self.job_pane.job_list.selected_ids())
+        return self.services.jobs.store.get_many(self.job_pane.job_list.selected_ids())
 
     def show_filter(self, text: str) -> None:
         jobs = self.job_pane.job_list
@@ -418,10 +401,12 @@ class MainScreen(HelpMixin, DiffScreen):
         if name == "star" and self._focus_scope() == "gallery":
             await self.action_cull("star")
             return
-        chosen = self.job_pane.job_list.selected_ids()
-        # Not in a worker: keys typed ahead wait for the screen that this opens.
-        if not chosen or not await self.dialogs.open(name, chosen):
-            self._run_command(chosen, name)
+        jobs, open_dialog = self.selected_jobs(), self.dialogs.openers.get(name)
+        if jobs and open_dialog is not None:
+            # Not in a worker: keys typed ahead wait for the screen that this opens.
+            await open_dialog(jobs)
+        else:
+            self._run_command(self.job_pane.job_list.selected_ids(), name)
 
     async def action_cull(self, command: Literal["star", "reject"]) -> None:
         """Star or reject the job of a tile and go to the next, or all marked ones."""
@@ -456,8 +441,8 @@ class MainScreen(HelpMixin, DiffScreen):
 
     @work
     async def action_retry_failed(self) -> None:
-        listed = (self.services.jobs.store.get(job_id) for job_id in self.job_pane.job_list.listed_ids())
-        await self.commands.retry_failed([job for job in listed if job is not None])
+        listed = self.services.jobs.store.get_many(self.job_pane.job_list.listed_ids())
+        await self.commands.retry_failed(listed)
 
     async def action_new_request(self) -> None:
         (await self.form_pane.mount_form()).start_new()
@@ -491,12 +476,10 @@ class MainScreen(HelpMixin, DiffScreen):
         self.media_view.scrub(direction / 20)
 
     def action_json(self) -> None:
-        store = self.services.jobs.store
-        selected = map(store.get, self.job_pane.job_list.selected_ids())
-        if any(job is not None and job.state is JobState.QUEUED for job in selected):
+        if any(job.state is JobState.QUEUED for job in self.selected_jobs()):
             self.action_move_queued(1)
-            return
-        self.detail_pane.toggle_json()
+        else:
+            self.detail_pane.toggle_json()
 
     def action_zoom(self) -> None:
         pane = "detail" if self.focused is not None and self.detail_pane in self.focused.ancestors else "jobs"

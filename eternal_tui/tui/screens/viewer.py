@@ -54,13 +54,16 @@ class ViewerPanel(Vertical):
     ViewerPanel > Static { height: auto; max-height: 4; text-align: center; color: $text-muted; padding: 0 1; }
     """
 
-    def __init__(self, job: Job, caption: SafeText, terminal: TerminalContext, results_dir: Path) -> None:
+    def __init__(
+        self, job: Job, caption: SafeText, terminal: TerminalContext, results_dir: Path, *, is_compared: bool
+    ) -> None:
         super().__init__()
         self.job = job
         self.media_view = MediaView(terminal.graphics, frame_budget=terminal.frame_budget, cache=terminal.frame_cache)
         self._position_bar = PositionBar()
         self._caption = caption
-        self._is_compared = False
+        # What tells a result from the others stands out.
+        self._caption_style = "$text-accent" if is_compared else ""
         self._description = Static(markup=False)
         self._results_dir = results_dir
         self._error = SafeText("")
@@ -73,12 +76,6 @@ class ViewerPanel(Vertical):
 
     def on_mount(self) -> None:
         """Show the file, or say why there is none."""
-        self.update_job(self.job)
-
-    def compare(self, *, marked: bool) -> None:
-        """Show the caption as what tells this result from the others, and whether keys mean it alone."""
-        self._is_compared = True
-        self.set_class(marked, "-marked")
         self.update_job(self.job)
 
     def set_job(self, job: Job, caption: SafeText) -> None:
@@ -99,7 +96,7 @@ class ViewerPanel(Vertical):
         star = SafeText("★ ") if job.starred else SafeText("")
         reject = SafeText("rejected · ") if job.rating < 0 else SafeText("")
         title = format_safe("{star}Job {id} · {reject}", star=star, id=job.id, reject=reject)
-        words = Content(title) + Content.styled(self._caption, "$text-accent" if self._is_compared else "")
+        words = Content(title) + Content.styled(self._caption, self._caption_style)
         lines = [words, *(Content(line) for line in (facts, self._error or note) if line)]
         self._description.update(Content("\n").join(lines))
 
@@ -149,9 +146,6 @@ SCRUB_SHARE = 0.05
 WIPE_STEP, WIPE_EDGE = 0.05, 0.1
 """Shares of the width by which the line of a wipe moves, and that stay on each side of it."""
 
-MAX_COMPARED = 4
-"""Results side by side: of more none is large enough to tell anything."""
-
 
 class Viewer(HelpMixin, DiffScreen):
     """Shows results large. Clips play, scrub and step together; arrows go to the neighbours, or pan what is zoomed."""
@@ -173,7 +167,7 @@ class Viewer(HelpMixin, DiffScreen):
     ) -> None:
         """Show `jobs`, at most four; `listed_ids` are the ids that left and right go through."""
         super().__init__()
-        self._jobs = list(jobs[:MAX_COMPARED])
+        self._jobs = list(jobs)
         self._services = services
         self._terminal = terminal
         self._commands = commands
@@ -184,14 +178,19 @@ class Viewer(HelpMixin, DiffScreen):
 
     def compose(self) -> ComposeResult:
         """Lay the panels side by side."""
-        yield Horizontal(*self._make_panels())
+        captions, results = distinguishing_captions(self._jobs), self._services.jobs.results_dir
+        yield Horizontal(
+            *(
+                ViewerPanel(job, caption, self._terminal, results, is_compared=len(self._jobs) > 1)
+                for job, caption in zip(self._jobs, captions, strict=True)
+            )
+        )
         yield self._footer
 
     def on_mount(self) -> None:
         """Name the keys, and follow the jobs: one of them may still be on its way."""
         # Captions of one height: pictures side by side are compared at one size.
         self.set_class(len(self._jobs) > 1, "-several")
-        self._show_marks()
         self._update_footer()
         self._unsubscribe = self._services.jobs.store.subscribe(self._apply_job_changes)
         self._position_timer = self.set_interval(self._terminal.refresh_seconds, self._update_positions, pause=True)
@@ -201,39 +200,32 @@ class Viewer(HelpMixin, DiffScreen):
         self._unsubscribe()
 
     def _update_footer(self) -> None:
-        hints = [KeyHint("esc", "back", "app.pop_screen"), self.HELP_HINT]
-        seen = any(self._terminal.graphics.cell_size)
-        if seen and any(job.request.type == "video" for job in self._jobs):
-            hints += [KeyHint("p", "play", "screen.play"), KeyHint("[ ]", "scrub", ""), KeyHint(", .", "step", "")]
-        if len(self._jobs) == 1 and self._jobs[0].id in self._listed_ids:
-            hints.append(KeyHint("← →", "jobs", ""))
-        hints += [
-            *([KeyHint("+ -", "zoom", "")] if seen else []),
-            KeyHint("s", "save", "screen.save"),
-            KeyHint("*", "star", "screen.star"),
-            KeyHint("x", "reject", "screen.reject"),
-            *([KeyHint("tab", "one", "screen.mark(1)")] if len(self._jobs) > 1 else []),
-            *([KeyHint("w", "wipe", "screen.wipe")] if self._can_wipe else []),
-            KeyHint("o", "outside", "screen.outside"),
-            KeyHint("y", "copy", "screen.copy"),
-            *([KeyHint("0", "whole", "screen.zoom(0)")] if seen else []),
-        ]
-        self._footer.set_hints(hints)
+        seen, several = any(self._terminal.graphics.cell_size), len(self._jobs) > 1
+        moving = seen and any(job.request.type == "video" for job in self._jobs)
+        hints = (
+            (True, KeyHint("esc", "back", "app.pop_screen")),
+            (True, self.HELP_HINT),
+            (moving, KeyHint("p", "play", "screen.play")),
+            (moving, KeyHint("[ ]", "scrub", "")),
+            (moving, KeyHint(", .", "step", "")),
+            (not several and self._jobs[0].id in self._listed_ids, KeyHint("← →", "jobs", "")),
+            (seen, KeyHint("+ -", "zoom", "")),
+            (True, KeyHint("s", "save", "screen.save")),
+            (True, KeyHint("*", "star", "screen.star")),
+            (True, KeyHint("x", "reject", "screen.reject")),
+            (several, KeyHint("tab", "one", "screen.mark(1)")),
+            (self._can_wipe, KeyHint("w", "wipe", "screen.wipe")),
+            (True, KeyHint("o", "outside", "screen.outside")),
+            (True, KeyHint("y", "copy", "screen.copy")),
+            (seen, KeyHint("0", "whole", "screen.zoom(0)")),
+        )
+        self._footer.set_hints([hint for is_shown, hint in hints if is_shown])
 
-    def _apply_job_changes(self, job_ids: Iterable[int]) -> None:
-        changed = set(job_ids)
+    def _apply_job_changes(self, _changed: Iterable[int]) -> None:
         self._jobs = [self._services.jobs.store.get(job.id) or job for job in self._jobs]
-        for panel in self.query(ViewerPanel):
-            if panel.job.id in changed and (job := self._services.jobs.store.get(panel.job.id)) is not None:
+        for panel, job in zip(self.query(ViewerPanel), self._jobs, strict=False):
+            if job is not panel.job:
                 panel.update_job(job)
-
-    def _make_panels(self) -> list[ViewerPanel]:
-        captions = distinguishing_captions(self._jobs)
-        results = self._services.jobs.results_dir
-        return [
-            ViewerPanel(job, caption, self._terminal, results)
-            for job, caption in zip(self._jobs, captions, strict=True)
-        ]
 
     def _media_views(self) -> list[MediaView]:
         return [panel.media_view for panel in self.query(ViewerPanel)]
@@ -303,10 +295,9 @@ class Viewer(HelpMixin, DiffScreen):
         if not zoomed:
             await self._show_neighbour(right + down)
 
-    def action_outside(self) -> None:
+    async def action_outside(self) -> None:
         """Open the files in the system's viewer."""
-        for job in self._meant_jobs:
-            self._commands.open_externally(job)
+        await self._commands.open_externally(self._meant_jobs)
 
     # Not in workers: keys typed ahead wait for what the handler of the one before has opened.
 
@@ -349,12 +340,8 @@ class Viewer(HelpMixin, DiffScreen):
         if len(self._jobs) > 1:
             places = [None, *range(len(self._jobs))]
             self._marked = places[(places.index(self._marked) + step) % len(places)]
-            self._show_marks()
-
-    def _show_marks(self) -> None:
-        if len(self._jobs) > 1:
             for place, panel in enumerate(self.query(ViewerPanel)):
-                panel.compare(marked=place == self._marked)
+                panel.set_class(place == self._marked, "-marked")
 
     def action_wipe(self) -> None:
         """Show two results in one place, the left part of one and the right part of the other, or side by side."""
@@ -369,18 +356,14 @@ class Viewer(HelpMixin, DiffScreen):
 
     def _lay_out_wipe(self) -> None:
         """Give both pictures the whole width, and each panel a part of it that cuts them."""
-        panels = list(self.query(ViewerPanel))
         width = self.size.width
-        split = None if self._wipe_share is None else round(width * self._wipe_share)
-        for panel, columns, shift in zip(panels, (split, split and width - split), (0, split or 0), strict=True):
-            picture = panel.media_view
-            if columns is None:
-                for widget in (panel, picture):
-                    widget.styles.clear_rule("width")
-                    widget.styles.clear_rule("offset")
-                    widget.refresh(layout=True)
-                continue
-            panel.styles.width, picture.styles.width, picture.styles.offset = columns, width, (-shift, 0)
+        split = round(width * (self._wipe_share or 0))
+        for panel, columns, shift in zip(self.query(ViewerPanel), (split, width - split), (0, split), strict=True):
+            picture = panel.media_view.styles
+            if self._wipe_share is None:
+                panel.styles.width = picture.width = picture.offset = None
+            else:
+                panel.styles.width, picture.width, picture.offset = columns, width, (-shift, 0)
 
     async def _show_neighbour(self, direction: int) -> None:
         if len(self._jobs) != 1 or self._jobs[0].id not in self._listed_ids:
