@@ -1,10 +1,11 @@
-"""EternalApp: wires the main screen to the terminal, the services and the settings."""
+"""EternalApp: wires the main screen to the terminal, the services and the settings, and shuts down on signals."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+import signal
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -16,6 +17,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from eternal_tui.config.settings import Settings, SettingsError
+from eternal_tui.core.process import hard_exit_after, on_signals
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import UNFINISHED_STATES, JobState
@@ -28,8 +30,8 @@ from eternal_tui.tui.graphics.pacing import frame_budget_for
 from eternal_tui.tui.graphics.probe import is_remote
 from eternal_tui.tui.input.key_queue import KeyQueue
 from eternal_tui.tui.screens.main import MainScreen
-from eternal_tui.tui.shutdown import GracefulShutdown
 from eternal_tui.tui.terminal.base_app import TerminalApp
+from eternal_tui.tui.terminal.driver import is_hung_up
 from eternal_tui.tui.terminal.filters import AsciiFilter, draws_utf8, to_ascii
 from eternal_tui.tui.terminal.guard import TerminalGuard
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
@@ -43,6 +45,72 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+
+SHUTDOWN_DEADLINE_SECONDS = 1.4
+"""Seconds from a signal to the end of the process: on a busy machine both come late, and two seconds are promised."""
+
+GRACE_SECONDS = 0.3
+"""Seconds of these for the response to a paid request, and for the demo's service to end."""
+
+HANGUP_CHECK_SECONDS = 1.0
+"""Interval of checks for a hang-up that sends no signal."""
+
+
+class GracefulShutdown:
+    """Ends the app by `exit_app`, and the process where that takes too long.
+
+    Then a thread restores the terminal by `release_terminal` and ends the demo's service.
+    """
+
+    def __init__(self, services: Services, exit_app: Callable[[], None], release_terminal: Callable[[], None]) -> None:
+        self._services = services
+        self._exit_app = exit_app
+        self._release_terminal = release_terminal
+        self._remove_signal_handlers: Callable[[], None] = lambda: None
+        self._hangup_timer: asyncio.TimerHandle | None = None
+        self.signal_number: int | None = None
+
+    def install(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Handle signals, even a SIGHUP that the parent process ignored, and hang-ups."""
+        self._remove_signal_handlers = on_signals(STOP_SIGNALS, lambda number: self._on_signal(loop, number))
+        self._check_hangup(loop)
+
+    async def close(self) -> None:
+        """Close the services."""
+        if self._hangup_timer is not None:
+            self._hangup_timer.cancel()
+        try:
+            if self.signal_number is None:
+                await self._services.close()
+            else:
+                await self._services.close(compact=False, grace_seconds=GRACE_SECONDS)
+        finally:
+            self._remove_signal_handlers()
+
+    def _on_signal(self, loop: asyncio.AbstractEventLoop, number: int) -> None:
+        if self.signal_number is not None:
+            return
+        self.signal_number = number
+        hard_exit_after(SHUTDOWN_DEADLINE_SECONDS, 128 + number, self._release_resources)
+        loop.call_soon_threadsafe(self._request_exit, number)
+
+    def _request_exit(self, number: int) -> None:
+        _log.warning("signal", extra={"signal": number})
+        self._exit_app()
+
+    def _release_resources(self) -> None:
+        try:
+            self._release_terminal()
+        finally:
+            self._services.abandon()
+
+    def _check_hangup(self, loop: asyncio.AbstractEventLoop) -> None:
+        if is_hung_up():
+            self._on_signal(loop, signal.SIGHUP)
+            return
+        self._hangup_timer = loop.call_later(HANGUP_CHECK_SECONDS, self._check_hangup, loop)
 
 
 def _accepts_raw_paste(focused: Widget | None) -> bool:
@@ -91,7 +159,6 @@ class EternalApp(TerminalApp):
         self._has_tour = has_tour
         self._config_watcher = ConfigWatcher(services.settings, environ)
         self._theme_store = ThemeStore(services.data_dir)
-        self._environ = environ
         self._key_queue = KeyQueue(
             super().on_event, self._pending_pumps, self._has_unmounted_widgets, self.report_internal_error
         )
@@ -99,9 +166,9 @@ class EternalApp(TerminalApp):
         self._apply_theme(services.settings)
 
     def get_default_screen(self) -> Screen[None]:
-        screen = MainScreen(self.services, self.terminal)
-        screen.tour_action_ids = list(TOUR_ACTION_IDS) if self._has_tour else []
-        return screen
+        self._main_screen = MainScreen(self.services, self.terminal)
+        self._main_screen.tour_action_ids = list(TOUR_ACTION_IDS) if self._has_tour else []
+        return self._main_screen
 
     async def run_action(
         self,
@@ -110,9 +177,8 @@ class EternalApp(TerminalApp):
         namespaces: Mapping[str, DOMNode] | None = None,
     ) -> bool:
         """Run an action, and leave it out of the tour of a demo."""
-        main = self.screen_stack[0]
-        if isinstance(main, MainScreen) and main.tour_action_ids and isinstance(action, str):
-            main.leave_out_of_tour(action)
+        if self._main_screen.tour_action_ids and isinstance(action, str):
+            self._main_screen.leave_out_of_tour(action)
         return await super().run_action(action, default_namespace, namespaces)
 
     def on_mount(self) -> None:
@@ -134,11 +200,7 @@ class EternalApp(TerminalApp):
 
     async def action_quit(self) -> None:
         """Quit as the list does, which asks while a request is being sent."""
-        for screen in self.screen_stack:
-            if isinstance(screen, MainScreen):
-                screen.action_leave()
-                return
-        self.exit()
+        self._main_screen.action_leave()
 
     def action_help_quit(self) -> None:
         """Answer ctrl+c with the key that quits."""
@@ -193,7 +255,7 @@ class EternalApp(TerminalApp):
         chosen = self._theme_store.effective(configured)
         self.theme = chosen if chosen in self.available_themes else configured
         self.set_class(self.theme == themes.MONO.name, "-mono")
-        self.set_class(not draws_utf8(self._environ), "-ascii")
+        self.set_class(not draws_utf8(self.terminal.environ), "-ascii")
         # Textual's filter for NO_COLOR draws ANSI colours black on black.
         replaced = (NoColor, AsciiFilter, *((Monochrome,) if self.native_ansi_color else ()))
         self.replace_filters(lambda each: isinstance(each, replaced), self._own_filters())
@@ -207,7 +269,7 @@ class EternalApp(TerminalApp):
             self.stylesheet.set_variables(self.get_css_variables())
 
     def _configured_theme(self, settings: Settings) -> str:
-        return settings.theme if settings.theme in self.available_themes else themes.default_for(self._environ)
+        return settings.theme if settings.theme in self.available_themes else themes.default_for(self.terminal.environ)
 
     def choose_theme(self, name: str) -> None:
         """Apply and save a theme."""
@@ -223,7 +285,7 @@ class EternalApp(TerminalApp):
             from eternal_tui.tui.terminal.filters import GreyscaleFilter
 
             yield GreyscaleFilter()
-        if not draws_utf8(self._environ):
+        if not draws_utf8(self.terminal.environ):
             yield AsciiFilter()
 
     def _notify_config_problems(self) -> None:
@@ -275,4 +337,4 @@ class EternalApp(TerminalApp):
         return join_safe(" ", *([resume] if running else ()), *([held] if queued else ()))
 
     def _write_sequence(self, sequence: str) -> None:
-        write_to_terminal(self, sequence if draws_utf8(self._environ) else to_ascii(sequence))
+        write_to_terminal(self, sequence if draws_utf8(self.terminal.environ) else to_ascii(sequence))
