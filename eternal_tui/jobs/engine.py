@@ -16,7 +16,7 @@ from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import Ports, build_context
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
-from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, to_record
+from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, to_record, with_state
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import raise_task_exception
 from eternal_tui.jobs.ports import JobPolicy, Record
@@ -269,7 +269,9 @@ class JobEngine:
             raise InvalidJobState(f"Job {job_id} is {job.state}; there is nothing to watch.")
         await self.sync.ensure_owned(job)
         if job.state is JobState.LOST:
-            job = await self.store.change(job_id, self.monitor.resume_lost)
+            job = await self.store.change(
+                job_id, lambda job: with_state(job, JobState.RUNNING, error=UntrustedText(""), finished_at=None)
+            )
         if not job.watched:
             job = await self.store.change(job_id, lambda job: msgspec.structs.replace(job, watched=True))
         self.monitor.watch(job, delay_seconds=0.0)

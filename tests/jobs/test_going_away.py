@@ -82,7 +82,7 @@ async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
             ends |= {str(job.state) for job in bench.engine.store.newest_first() if job not in before}
             _check_charges(bench)
             assert all(
-                bench.engine.monitor.scheduler.queue.due_at(j.id) or bench.engine.monitor.scheduler.is_polling(j.id)
+                j.id in bench.engine.monitor.scheduler.due_times or j.id in bench.engine.monitor.scheduler.start_times
                 for j in bench.engine.store.newest_first()
                 if j.state is JobState.RUNNING
             )

@@ -133,7 +133,7 @@ async def test_every_status_is_one_post_and_one_outcome(
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url) as bench,
     ):
         # Only POSTs are counted.
-        bench.engine.monitor.scheduler.queue.set = lambda *_: None  # type: ignore[method-assign]
+        bench.engine.monitor.scheduler.poll_in = lambda *_: None  # type: ignore[method-assign]
         for status in statuses:
             if status == 429:
                 continue
@@ -241,7 +241,7 @@ async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_af
             await bench.engine.watch_now(job.id)
         await sandbox.wait_until(lambda: len(sandbox.polls()) >= before + 4)
         await sandbox.wait_until(lambda: all(call.status is not None for call in sandbox.polls()))
-        await bench.advance_until(lambda: not bench.engine.monitor.scheduler._active_polls, step_seconds=0.0)
+        await bench.advance_until(lambda: not bench.engine.monitor.scheduler.start_times, step_seconds=0.0)
         under_way = len(sandbox.polls())
         assert under_way == before + 4
         assert "30 s" in bench.engine.monitor.pause_reason

@@ -25,7 +25,7 @@ from eternal_tui.estimation.progress import Observation
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
-from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, with_state
+from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
 from eternal_tui.jobs.polling.scheduler import PollScheduler
 from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting, use_other_id
@@ -74,11 +74,9 @@ computed interval."""
 
 MAX_OBSERVATIONS = 64
 
-ATTENTION_WEIGHTS = {"awaited": 4.0, "selected": 4.0, "visible": 2.0, "else": 1.0}
-"""Requests that one second of lateness is worth, by the user's attention."""
-
-ATTENTION_MAX_WAIT_SECONDS = {"awaited": 2.0, "selected": 3.0, "visible": 5.0}
-"""Most seconds between two polls while the user or a script waits; the service's guidance is 2 to 5."""
+AWAITED, SELECTED, VISIBLE = (4.0, 2.0), (4.0, 3.0), (2.0, 5.0)
+"""Requests that one second of lateness is worth, and most seconds between two polls, while a script waits for the job,
+and while it is selected or visible; the service's guidance is 2 to 5 seconds."""
 
 VISIBLE_POLLS_PER_SECOND = 2.0
 """Forced polls per second shared by all visible jobs: up to ten are polled as if alone, more share the weight of
@@ -156,7 +154,7 @@ class JobMonitor:
         state = self._polled.get(job.id)
         if state is None:
             # Read the wall clock once, then only the monotonic clock, which does not jump.
-            age = max(0.0, self._clock.time() - (job.submitted_at or job.created_at))
+            age = self.age(job)
             state = self._polled[job.id] = _PollState(
                 started_at=self._clock.monotonic() - age,
                 # The age at which an earlier process observed the recorded progress is unknown.
@@ -167,7 +165,7 @@ class JobMonitor:
 
     def forget(self, job_id: int) -> None:
         """Stop polling the job and drop its observations."""
-        self.scheduler.remove(job_id)
+        self.scheduler.due_times.pop(job_id, None)
         self._waited_for_ids.discard(job_id)
         self._polled.pop(job_id, None)
         if job_id == self._probe_id:
@@ -268,7 +266,7 @@ class JobMonitor:
         """Start or stop polling a job that another instance changed."""
         if not self.should_poll(job):
             self.forget(job.id)
-        elif job.id not in self.scheduler.queue and not self.scheduler.is_polling(job.id):
+        elif job.id not in self.scheduler.due_times and job.id not in self.scheduler.start_times:
             self.watch(job)
 
     def should_poll(self, job: Job) -> bool:
@@ -304,20 +302,17 @@ class JobMonitor:
             return
         is_observed_end = not response.ending
         response, wait = self._resolve_ending(state, response)
-        after = apply_poll(before, response, now, is_overdue=overdue)
         seconds = _observed_seconds(state, age, before)
+
+        def edit(job: Job) -> Job:
+            return apply_poll(job, response, now, is_overdue=overdue, age=age, observed_seconds=seconds)
+
         raw = {"last_answer": response.raw} if response.raw else None
-        if after.state is before.state:
-            current = self._record_poll(
-                job.id,
-                lambda job: apply_poll(job, response, now, is_overdue=overdue, age=age),
-                extra=raw if response.ending or response.status_text != before.status_text else None,
-            )
-            self._reschedule(current, wait)
+        if edit(before).state is before.state:
+            is_new = response.ending or response.status_text != before.status_text
+            self._reschedule(self._record_poll(job.id, edit, extra=raw if is_new else None), wait)
             return
-        current = await self._store.apply_remote(
-            job.id, lambda job: apply_poll(job, response, now, is_overdue=overdue, observed_seconds=seconds), extra=raw
-        )
+        current = await self._store.apply_remote(job.id, edit, extra=raw)
         if current.state in POLLED_STATES:
             self._reschedule(current)
             return
@@ -354,8 +349,8 @@ class JobMonitor:
         if self.is_key_rejected:
             self.is_key_rejected = False
             self.scheduler.backoff.reset()
-            for number, job_id in enumerate(tuple(self.scheduler.queue)):
-                self.scheduler.poll_in(job_id, interval.resume_delay(number, len(self.scheduler.queue)))
+            for number, job_id in enumerate(self.scheduler.due_times):
+                self.scheduler.poll_in(job_id, interval.resume_delay(number, len(self.scheduler.due_times)))
 
     def doubt_key(self) -> None:
         """Let one poll decide whether the API key is rejected, for instance after a rejected submit."""
@@ -452,7 +447,7 @@ class JobMonitor:
         age = self.age(job)
         if job.state is JobState.STALLED:
             return self._with_jitter(interval.stalled_wait(age))
-        weight, longest = self._weight_and_max_wait(job.id)
+        weight, longest = self._attention(job.id)
         wait = interval.next_poll(
             age=age,
             observations=self._state_of(job).observations,
@@ -462,35 +457,24 @@ class JobMonitor:
         )
         return self._with_jitter(wait)
 
-    def _attention_level(self, job_id: int) -> str:
-        if job_id in self._waited_for_ids:
-            return "awaited"
-        if job_id == self._selected:
-            return "selected"
-        return "visible" if job_id in self._visible else "else"
-
-    def _weight_and_max_wait(self, job_id: int) -> tuple[float, float]:
+    def _attention(self, job_id: int) -> tuple[float, float]:
         """Return the weight of lateness and the longest wait; many visible jobs share both."""
-        attention = self._attention_level(job_id)
-        weight, longest = (
-            ATTENTION_WEIGHTS[attention],
-            ATTENTION_MAX_WAIT_SECONDS.get(attention, interval.MAX_WAIT_SECONDS),
-        )
-        if attention != "visible":
-            return weight, longest
+        if job_id in self._waited_for_ids:
+            return AWAITED
+        if job_id == self._selected:
+            return SELECTED
+        if job_id not in self._visible:
+            return 1.0, interval.MAX_WAIT_SECONDS
+        weight, longest = VISIBLE
         in_view = sum(each in self._polled for each in self._visible)
         share = min(1.0, longest * VISIBLE_POLLS_PER_SECOND / max(in_view, 1))
         return 1 + (weight - 1) * share, min(longest / share, interval.MAX_WAIT_SECONDS)
 
     def _reschedule_sooner(self, job_id: int) -> None:
         """Poll sooner when the job becomes visible, selected or waited for."""
-        due, longest = self.scheduler.queue.due_at(job_id), self._weight_and_max_wait(job_id)[1]
+        due, longest = self.scheduler.due_times.get(job_id), self._attention(job_id)[1]
         if due is not None and due - self._clock.monotonic() > longest:
             self.scheduler.poll_in(job_id, longest)
 
     def _with_jitter(self, seconds: float) -> float:
         return seconds + MAX_JITTER_SECONDS * self._context.ports.rng.random()
-
-    def resume_lost(self, job: Job) -> Job:
-        """Return a lost job as running again."""
-        return with_state(job, JobState.RUNNING, error=UntrustedText(""), finished_at=None)

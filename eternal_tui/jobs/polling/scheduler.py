@@ -6,9 +6,8 @@ With httpx, four concurrent requests have six times the throughput of unbounded 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -16,76 +15,21 @@ from eternal_tui.core.clock import Clock
 from eternal_tui.estimation.interval import backoff_seconds
 
 
-class DueQueue:
-    """Due times by job id. Setting a time again replaces the earlier one; times are monotonic seconds."""
-
-    def __init__(self) -> None:
-        self._due_times: dict[int, float] = {}
-        self._heap: list[tuple[float, int]] = []
-
-    def __len__(self) -> int:
-        return len(self._due_times)
-
-    def __contains__(self, job_id: int) -> bool:
-        return job_id in self._due_times
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._due_times)
-
-    def set(self, job_id: int, due: float) -> None:
-        """Set when the job is due."""
-        self._due_times[job_id] = due
-        heapq.heappush(self._heap, (due, job_id))
-
-    def remove(self, job_id: int) -> None:
-        """Remove the job."""
-        self._due_times.pop(job_id, None)
-
-    def due_at(self, job_id: int) -> float | None:
-        """Return when the job is due, None where it is not queued."""
-        return self._due_times.get(job_id)
-
-    def next_due(self) -> float:
-        """Return the earliest due time, infinity when the queue is empty."""
-        while self._heap:
-            due, job_id = self._heap[0]
-            if self._due_times.get(job_id) == due:
-                return due
-            heapq.heappop(self._heap)
-        return math.inf
-
-    def pop(self, now: float) -> int | None:
-        """Remove and return the job that is due longest, None when none is due."""
-        if self.next_due() > now:
-            return None
-        _, job_id = heapq.heappop(self._heap)
-        del self._due_times[job_id]
-        return job_id
-
-
 class RateLimiter:
-    """A token bucket for all polls of this process: `rate` per second, at most `burst` at once."""
+    """A token bucket: `rate` requests per second, at most `burst` at once."""
 
     def __init__(self, rate: float, burst: int) -> None:
-        self._rate = rate
-        self._burst = float(burst)
-        self._tokens = float(burst)
-        self._refilled_at: float | None = None
+        self._seconds_per_request = 1 / rate
+        self._burst_seconds = (burst - 1) / rate
+        self._full_at = -math.inf
 
     def wait_seconds(self, now: float) -> float:
         """Return the seconds until the next request is allowed."""
-        self._refill(now)
-        return max(0.0, (1.0 - self._tokens) / self._rate)
+        return max(0.0, self._full_at - self._burst_seconds - now)
 
     def take_token(self, now: float) -> None:
         """Count one request."""
-        self._refill(now)
-        self._tokens -= 1.0
-
-    def _refill(self, now: float) -> None:
-        if self._refilled_at is not None:
-            self._tokens = min(self._burst, self._tokens + max(0.0, now - self._refilled_at) * self._rate)
-        self._refilled_at = now
+        self._full_at = max(self._full_at, now) + self._seconds_per_request
 
 
 class Backoff:
@@ -170,8 +114,9 @@ MAX_CONCURRENT_POLLS = 16
 
 
 class PollScheduler:
-    """Runs `poll(job_id)` for each job when it is due, at most `workers` at once.
+    """Runs `poll(job_id)` for each job of `due_times` when it is due, at most `workers` at once.
 
+    `due_times` are those of the next polls by job id, `start_times` those of the polls in flight; both are monotonic.
     Polls without a response for `SLOT_TIMEOUT_SECONDS` do not count, up to `MAX_CONCURRENT_POLLS` in total.
     """
 
@@ -183,78 +128,64 @@ class PollScheduler:
         workers: int,
         requests_per_second: float,
     ) -> None:
-        self.queue = DueQueue()
+        self.due_times: dict[int, float] = {}
+        self.start_times: dict[int, float] = {}
         self.backoff = Backoff()
         self._poll = poll
         self._clock = clock
         self._workers = workers
         self._rate_limiter = RateLimiter(requests_per_second, burst=workers)
         self._wake = asyncio.Event()
-        self._sleeping_until = math.inf
-        self._slot_freed = asyncio.Event()
-        self._active_polls: dict[int, asyncio.Task[None]] = {}
-        self._start_times: dict[int, float] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def poll_in(self, job_id: int, seconds: float) -> None:
         """Poll the job `seconds` from now; replaces an earlier time."""
-        due = self._clock.monotonic() + seconds
-        self.queue.set(job_id, due)
-        if due < self._sleeping_until:
-            self._wake.set()
-
-    def remove(self, job_id: int) -> None:
-        """Remove the job; a poll in flight goes on."""
-        self.queue.remove(job_id)
-
-    def is_polling(self, job_id: int) -> bool:
-        """Whether a poll of the job is in flight."""
-        return job_id in self._active_polls
+        self.due_times[job_id] = self._clock.monotonic() + seconds
+        self._wake.set()
 
     async def run(self) -> None:
         """Run due polls until cancelled, then cancel and await those in flight."""
         try:
             while True:
-                await self._wait_for_slot()
-                job_id = await self._next_due_job()
-                task = asyncio.create_task(self._poll(job_id), name=f"poll-{job_id}")
-                self._active_polls[job_id] = task
-                self._start_times[job_id] = self._clock.monotonic()
-                task.add_done_callback(partial(self._on_poll_done, job_id))
+                now = self._clock.monotonic()
+                due, job_id = min(
+                    ((due, job_id) for job_id, due in self.due_times.items() if job_id not in self.start_times),
+                    default=(math.inf, 0),
+                )
+                wait = max(
+                    due - now,
+                    self._seconds_to_free_slot(now),
+                    self.backoff.wait_seconds(now),
+                    self._rate_limiter.wait_seconds(now),
+                )
+                if wait <= 0:
+                    self._start(job_id, now)
+                else:
+                    self._wake.clear()
+                    await sleep_until_set(self._clock, min(max(wait, MIN_SLEEP_SECONDS), MAX_SLEEP_SECONDS), self._wake)
         finally:
-            in_flight = tuple(self._active_polls.values())
+            in_flight = tuple(self._tasks)
             for task in in_flight:
                 task.cancel()
             await asyncio.gather(*in_flight, return_exceptions=True)
 
-    async def _wait_for_slot(self) -> None:
-        """Wait until another poll may start."""
-        while len(self._active_polls) >= self._workers:
-            now = self._clock.monotonic()
-            working = [since for since in self._start_times.values() if now - since < SLOT_TIMEOUT_SECONDS]
-            if len(working) < self._workers and len(self._active_polls) < MAX_CONCURRENT_POLLS:
-                return
-            self._slot_freed.clear()
-            pause = min(working) + SLOT_TIMEOUT_SECONDS - now if len(working) >= self._workers else MAX_SLEEP_SECONDS
-            await sleep_until_set(self._clock, max(pause, MIN_SLEEP_SECONDS), self._slot_freed)
+    def _seconds_to_free_slot(self, now: float) -> float:
+        """Return the seconds until another poll may start, infinity until one has ended."""
+        if len(self.start_times) >= MAX_CONCURRENT_POLLS:
+            return math.inf
+        working = [since for since in self.start_times.values() if now - since < SLOT_TIMEOUT_SECONDS]
+        return 0.0 if len(working) < self._workers else min(working) + SLOT_TIMEOUT_SECONDS - now
 
-    async def _next_due_job(self) -> int:
-        while True:
-            now = self._clock.monotonic()
-            wait = max(
-                self.queue.next_due() - now, self.backoff.wait_seconds(now), self._rate_limiter.wait_seconds(now)
-            )
-            if wait <= 0 and (job_id := self.queue.pop(now)) is not None:
-                if job_id in self._active_polls:
-                    continue  # that poll sets the next time itself
-                self._rate_limiter.take_token(now)
-                return job_id
-            self._wake.clear()
-            pause = min(max(wait, MIN_SLEEP_SECONDS), MAX_SLEEP_SECONDS)
-            self._sleeping_until = now + pause
-            await sleep_until_set(self._clock, pause, self._wake)
+    def _start(self, job_id: int, now: float) -> None:
+        del self.due_times[job_id]
+        self._rate_limiter.take_token(now)
+        self.start_times[job_id] = now
+        task = asyncio.create_task(self._poll(job_id), name=f"poll-{job_id}")
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._on_poll_done, job_id))
 
     def _on_poll_done(self, job_id: int, task: asyncio.Task[None]) -> None:
-        self._active_polls.pop(job_id, None)
-        self._start_times.pop(job_id, None)
-        self._slot_freed.set()
+        self._tasks.discard(task)
+        del self.start_times[job_id]
+        self._wake.set()
         raise_task_exception(task)
