@@ -33,7 +33,7 @@ from eternal_tui.jobs.context import JobContext, Ports, build_context
 from eternal_tui.jobs.errors import DailyCapExceeded
 from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.jobs.ports import JobPolicy
-from eternal_tui.jobs.submit.submitter import add_intent
+from eternal_tui.jobs.submit.submitter import write_intent
 from tests.history.faults import UnsyncedFileSystem
 
 STEPS_PER_RUN = 60
@@ -199,7 +199,7 @@ class Model:
         )
         await process.sync()
         try:
-            job = await process.billing.record_intent(intent, add_intent, StopSignal())
+            job = await process.billing.record_intent(intent, write_intent, StopSignal())
         except DailyCapExceeded:
             return
         self.log.append(f"send {job.id} {process.account}")

@@ -344,7 +344,7 @@ async def test_an_entry_is_taken_only_as_it_is_on_disk(bench: Bench, fields: dic
     (job,) = await enqueue(bench, requests_named(1, 1))
     bench.history.update(job.id, fields)
     with bench.history.transaction() as transaction, pytest.raises(EntryUnavailable):
-        take_entry(transaction, job, now=0.0)
+        take_entry(transaction, job)
 
 
 async def test_a_cancellation_looks_at_the_record(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:

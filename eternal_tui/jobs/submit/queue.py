@@ -21,7 +21,7 @@ from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.estimation.durations import JobKind
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
-from eternal_tui.jobs.billing.billing import AddIntent, Billing
+from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import Job, JobState, from_record, to_record, with_event, with_state
@@ -103,13 +103,13 @@ def check_news(transaction: Transaction) -> None:
         raise EntryUnavailable
 
 
-def take_entry(transaction: Transaction, intent: Job, *, now: float) -> int:
+def take_entry(transaction: Transaction, intent: Job) -> int:
     """Turn a queued record into one that is being sent, under the history's lock; raises EntryUnavailable."""
     record = transaction.get(intent.id)
     if record is None or record.get("state") != JobState.QUEUED or record.get("owner") != intent.owner:
         raise EntryUnavailable
     queued = msgspec.structs.replace(intent, state=JobState.QUEUED)
-    sending = with_event(with_state(queued, JobState.SUBMITTING), now, "sending")
+    sending = with_event(with_state(queued, JobState.SUBMITTING), intent.created_at, "sending")
     priced = {name: value for name, value in to_record(sending).items() if name in _PRICED_FIELDS}
     transaction.update(intent.id, {**changed_record_fields(queued, sending), **priced})
     return intent.id
@@ -140,27 +140,22 @@ def seconds_to_finish(
 
 
 class _SharedValue(Generic[T]):
-    """A value in a file that all processes of the data folder share; reading it costs one `stat`."""
+    """A value in a file that all processes of the data folder share; `damaged` replaces one that cannot be read."""
 
     def __init__(self, path: Path, default: T, label: str, *, damaged: T) -> None:
         self._file = JsonStore(path, type(default), label)
         self._default, self._damaged = default, damaged
-        self._read: tuple[tuple[int, int], T] = ((0, 0), default)
 
     def get(self) -> T:
-        try:
-            found = self._file.path.stat()
-            stamp = (found.st_mtime_ns, found.st_size)
-        except OSError:
-            stamp = (0, 0)
-        if stamp != self._read[0]:
-            value = self._file.load() if stamp != (0, 0) else self._default
-            self._read = (stamp, self._damaged if value is None else value)
-            if value is None:
-                # The damaged file was moved away; others are to find the same.
-                with contextlib.suppress(OSError):
-                    self.set(self._damaged)
-        return self._read[1]
+        if not self._file.path.exists():
+            return self._default
+        value = self._file.load()
+        if value is None:
+            # The damaged file was moved away; others are to find the same.
+            with contextlib.suppress(OSError):
+                self.set(self._damaged)
+            return self._damaged
+        return value
 
     def set(self, value: T) -> None:
         """Replace the value; raises OSError."""
@@ -188,7 +183,6 @@ class RequestQueue:
         self._owners: Counter[str] = Counter()
         self._kinds: Counter[JobKind] = Counter()
         self._running: dict[int, str] = {}
-        self._running_by_account: Counter[str] = Counter()
         self._paused_until = self._postponed_until = -math.inf
         self._last_sent: dict[str, int] = {}
         self._published: tuple[object, ...] = (self.state, set(), 0)
@@ -258,17 +252,11 @@ class RequestQueue:
         return not self.state.held and self.pause_seconds <= 0 and not self.is_full
 
     @property
-    def is_limited(self) -> bool:
-        """Whether jobs of other processes count against `max_running`."""
-        return self._context.policy.max_running > 0
-
-    @property
     def is_full(self) -> bool:
         """Whether as many jobs of the account are running as `max_running` allows."""
         account = self._context.ports.service.account
         # Before the key is read, jobs of every account count.
-        counted = (account, "") if account else tuple(self._running_by_account)
-        running = sum(self._running_by_account[each] for each in counted)
+        running = sum(not account or each in ("", account) for each in list(self._running.values()))
         return 0 < self._context.policy.max_running <= running
 
     @property
@@ -310,17 +298,12 @@ class RequestQueue:
             await self._clock.sleep(wait)
         self._rate_limiter.take_token(self._clock.monotonic())
 
-    def guard(self, add: AddIntent) -> AddIntent:
-        """Return `add` with the hold and the limit checked under the history's lock; it raises EntryUnavailable."""
-
-        def add_if_allowed(transaction: Transaction, intent: Job) -> int:
-            if not self.can_send():
-                raise EntryUnavailable
-            if self.is_limited:
-                check_news(transaction)
-            return add(transaction, intent)
-
-        return add_if_allowed
+    def check_allowed(self, transaction: Transaction) -> None:
+        """Check hold, pause and limit under the history's lock; raises EntryUnavailable."""
+        if not self.can_send():
+            raise EntryUnavailable
+        if self._context.policy.max_running:
+            check_news(transaction)
 
     def mark_sent(self, job: Job) -> None:
         """Note that the entry was sent, for fairness between batches."""
@@ -438,13 +421,10 @@ class RequestQueue:
             and (new.state is JobState.SUBMITTING or (new.state is JobState.RUNNING and new.watched))
             and self._context.is_same_service(new)
         )
-        account = self._running.get(job.id)
-        if (job.account if is_running else None) != account:
-            if account is not None:
-                self._running_by_account[self._running.pop(job.id)] -= 1
-            if is_running:
-                self._running[job.id] = job.account
-                self._running_by_account[job.account] += 1
+        before = self._running.pop(job.id, None)
+        if is_running:
+            self._running[job.id] = job.account
+        if self._running.get(job.id) != before:
             self._wake.set()
 
     def _count_entry(self, job: Job, sign: int) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
+
+import msgspec
 
 from eternal_tui.api.errors import (
     ApiError,
@@ -26,7 +29,7 @@ from eternal_tui.estimation.interval import backoff_seconds
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
-from eternal_tui.jobs.model import Job, JobState, to_record, with_state
+from eternal_tui.jobs.model import Job, JobState, to_record
 from eternal_tui.jobs.ports import Record
 from eternal_tui.jobs.transitions import mark_accepted, mark_created, mark_rejected, mark_requeued, mark_unconfirmed
 
@@ -64,16 +67,11 @@ class RequestSender:
         """
         try:
             answer = await self._post_with_retries(intent, stop)
-        except RateLimited as error:
-            return await self._requeue(intent, error)
-        except (RequestNotSent, *HOLDING_ERRORS) as error:
-            if from_queue:
+        except (RequestNotSent, RequestRejected) as error:
+            concerns_others = isinstance(error, (RequestNotSent, *HOLDING_ERRORS))
+            if isinstance(error, RateLimited) or (from_queue and concerns_others):
                 return await self._requeue(intent, error)
-            refused = error
-            return await self._record_outcome(intent, lambda job: mark_rejected(job, refused, self._clock.time()))
-        except RequestRejected as error:
-            refusal = error
-            return await self._record_outcome(intent, lambda job: mark_rejected(job, refusal, self._clock.time()))
+            return await self._record_outcome(intent, partial(mark_rejected, error=error, now=self._clock.time()))
         except OutcomeUnknown as error:
             return await self._mark_unconfirmed(intent, error.full_message)
         except StopRequested:
@@ -87,12 +85,12 @@ class RequestSender:
             )
             raise
         self._billing.warn_of_unusable_balance(answer.raw, answer.credits_remaining)
-        estimate = self._billing.estimate(intent.request)
-        raw = {"submit_answer": answer.raw} if answer.raw else None
+        cost = self._billing.estimate(intent.request)
+        mark: Callable[..., Job] = mark_created if isinstance(answer, CreateCharacterResponse) else mark_accepted
         return await self._record_outcome(
             intent,
-            lambda job: _apply_submit_response(job, answer, self._clock.time(), estimate),
-            extra=raw,
+            partial(mark, response=answer, now=self._clock.time(), cost=cost),
+            extra={"submit_answer": answer.raw} if answer.raw else None,
             credits_left=answer.credits_remaining,
         )
 
@@ -107,11 +105,16 @@ class RequestSender:
                 wait = next(unsent, None)
                 if wait is None:
                     raise
-                self._show_waiting(intent, f"{error} Trying again.")
+                if intent.id in self._store:
+                    reason = UntrustedText(f"{error} Trying again.")
+                    self._store.change_in_memory(intent.id, partial(msgspec.structs.replace, waiting_reason=reason))
             else:
                 self._refusal_count = self._outage_count = 0
                 return response
-            await self._wait_unsent(wait, stop)
+            try:
+                await stop.run_until_stopped(self._clock.sleep(wait))
+            except (StopRequested, asyncio.CancelledError):
+                raise RequestNotSent(STOPPED_BEFORE_SEND_MESSAGE) from None
 
     async def _requeue(self, intent: Job, error: ApiError) -> Job:
         """Put the job back into the queue, and pause or hold that as the error asks."""
@@ -131,7 +134,8 @@ class RequestSender:
             wait = min(REQUEUED_PAUSE_SECONDS * 2 ** min(self._outage_count - 1, 10), MAX_REQUEUED_PAUSE_SECONDS)
             self._events.unreachable.emit(wait)
             reason = f"{reason} {self._resumption(wait)}"
-        return await self._record_outcome(intent, lambda job: mark_requeued(job, error, reason, self._clock.time()))
+        edit = partial(mark_requeued, error=error, reason=reason, now=self._clock.time())
+        return await self._record_outcome(intent, edit)
 
     def _resumption(self, seconds: float) -> str:
         return f"Sending continues at {format_datetime(self._clock.time() + seconds, '%H:%M:%S')}."
@@ -141,27 +145,13 @@ class RequestSender:
             return await self._service.create_character(intent.request.prompt)
         return await self._service.submit(intent.request)
 
-    async def _wait_unsent(self, seconds: float, stop: StopSignal) -> None:
-        """Wait before a further try; raises RequestNotSent where the program is stopped."""
-        try:
-            await stop.run_until_stopped(self._clock.sleep(seconds))
-        except (StopRequested, asyncio.CancelledError):
-            raise RequestNotSent(STOPPED_BEFORE_SEND_MESSAGE) from None
-
-    def _show_waiting(self, intent: Job, reason: str) -> None:
-        if intent.id in self._store:
-            self._store.change_in_memory(
-                intent.id, lambda job: with_state(job, job.state, waiting_reason=UntrustedText(reason))
-            )
-
     async def _mark_unconfirmed(self, intent: Job, reason: str) -> Job:
         held = self._store.get(intent.id)
         if held is not None and held.state is not JobState.SUBMITTING:
             return held
         estimate = self._billing.estimate(intent.request)
-        return await self._record_outcome(
-            intent, lambda job: mark_unconfirmed(job, reason, self._clock.time(), estimate)
-        )
+        edit = partial(mark_unconfirmed, reason=reason, now=self._clock.time(), estimate=estimate)
+        return await self._record_outcome(intent, edit)
 
     async def _record_outcome(
         self,
@@ -182,11 +172,3 @@ class RequestSender:
             job = await self._store.apply_remote(intent.id, edit, extra=extra)
         await self._billing.record_outcome(job, credits_left)
         return self._store.get(job.id) or job
-
-
-def _apply_submit_response(
-    job: Job, response: SubmitResponse | CreateCharacterResponse, now: float, cost: float | None
-) -> Job:
-    if isinstance(response, CreateCharacterResponse):
-        return mark_created(job, response, now, cost)
-    return mark_accepted(job, response, now, cost)

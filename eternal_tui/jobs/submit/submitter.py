@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 import msgspec
 
@@ -13,7 +12,7 @@ from eternal_tui.core.clock import StopRequested, StopSignal
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import Change
-from eternal_tui.jobs.billing.billing import AddIntent, Billing
+from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import (
     CharacterNotAllowed,
@@ -69,25 +68,24 @@ def check_retryable(job: Job) -> None:
         raise InvalidJobState(f"Job {job.id} was already retried as job {job.retried_by}.")
 
 
-def add_intent(transaction: Transaction, intent: Job) -> int:
-    """Add the intent to the transaction and return its id."""
-    return transaction.add(to_record(intent))
+def write_intent(transaction: Transaction, intent: Job) -> int:
+    """Add the intent to the transaction, or take the entry of the queue that it is, and return its id.
 
-
-def add_retry(transaction: Transaction, intent: Job) -> int:
-    """Add the intent as the one retry of the job it names, unless another process was first.
-
-    Raises JobNotFound or InvalidJobState; nothing is written then.
+    A retry is the one retry of the job it names, unless another process was first. Raises EntryUnavailable, JobNotFound
+    or InvalidJobState; nothing is written then.
     """
-    old_id = intent.retry_of or 0
-    record = transaction.get(old_id)
+    if intent.id:
+        return take_entry(transaction, intent)
+    if intent.retry_of is None:
+        return transaction.add(to_record(intent))
+    record = transaction.get(intent.retry_of)
     if record is None:
-        raise JobNotFound(old_id)
-    old = from_record(old_id, record)
+        raise JobNotFound(intent.retry_of)
+    old = from_record(intent.retry_of, record)
     check_retryable(old)
-    new_id = add_intent(transaction, intent)
+    new_id = transaction.add(to_record(intent))
     noted = with_event(old, intent.created_at, "retried", f"job {new_id}")
-    transaction.update(old_id, {"retried_by": new_id, "timeline": msgspec.to_builtins(noted.timeline)})
+    transaction.update(old.id, {"retried_by": new_id, "timeline": msgspec.to_builtins(noted.timeline)})
     return new_id
 
 
@@ -147,7 +145,7 @@ class Submitter:
             raise ShuttingDown
         if len(requests) == 1 and not only_queue and not self._queue.is_blocked():
             try:
-                sent = await self._send(self._new_intent(requests[0], details[0]), self._queue.guard(_add(details[0])))
+                sent = await self._send(self._new_intent(requests[0], details[0]))
                 return [await self.wait_until_sent(sent, wait_seconds)]
             except EntryUnavailable:
                 await self._sync.sync()
@@ -212,12 +210,12 @@ class Submitter:
         )
         return with_event(intent, now, "queued")
 
-    async def _send(self, intent: Job, add: AddIntent) -> Job:
+    async def _send(self, intent: Job) -> Job:
         """Send one intent in a task of its own; a cancelled caller only asks it to stop."""
         if self._closing:
             raise ShuttingDown
         stop = StopSignal()
-        sending = asyncio.create_task(self._record_and_send(intent, add, stop), name="submit")
+        sending = asyncio.create_task(self._record_and_send(intent, stop), name="submit")
         self._active_sends[sending] = stop
         sending.add_done_callback(self._active_sends.pop)
         try:
@@ -227,17 +225,20 @@ class Submitter:
             await asyncio.wait((sending,))
             raise
 
-    async def _record_and_send(self, intent: Job, add: AddIntent, stop: StopSignal) -> Job:
-        from_queue = intent.id != 0
+    async def _record_and_send(self, intent: Job, stop: StopSignal) -> Job:
         await self._queue.wait_for_turn()
         await self._sync.sync()
         try:
-            placed = await self._billing.record_intent(intent, add, stop)
+            placed = await self._billing.record_intent(intent, self._write_intent, stop)
         except StopRequested:
             raise ShuttingDown from None
-        job = await self._sender.send(placed, stop, from_queue=from_queue)
+        job = await self._sender.send(placed, stop, from_queue=intent.id != 0)
         self._context.events.submitted.emit(job)
         return job
+
+    def _write_intent(self, transaction: Transaction, intent: Job) -> int:
+        self._queue.check_allowed(transaction)
+        return write_intent(transaction, intent)
 
     async def _enqueue(
         self, requests: Sequence[GenerateRequest], details: Sequence[SubmitDetails], owner: str
@@ -245,7 +246,7 @@ class Submitter:
         ids: list[int] = []
         for begin in range(0, len(requests), CHUNK_SIZE):
             pairs = zip(requests[begin : begin + CHUNK_SIZE], details[begin : begin + CHUNK_SIZE], strict=True)
-            intents = [(self._new_intent(request, one, owner), _add(one)) for request, one in pairs]
+            intents = [self._new_intent(request, one, owner) for request, one in pairs]
             while True:
                 try:
                     ids += await self._store.call_with_news(self._write_entries, intents)
@@ -253,14 +254,14 @@ class Submitter:
                 except EntryUnavailable:
                     # Others have queued or sent requests meanwhile, which the cap has to count.
                     await self._sync.sync()
-                    self._billing.check([intent.request for intent, _ in intents], confirmed=True)
+                    self._billing.check([intent.request for intent in intents], confirmed=True)
         return [self._store[job_id] for job_id in ids]
 
-    def _write_entries(self, intents: Sequence[tuple[Job, AddIntent]]) -> tuple[list[int], list[Change]]:
+    def _write_entries(self, intents: Sequence[Job]) -> tuple[list[int], list[Change]]:
         with self._store.history.transaction() as transaction:
             if self._context.policy.daily_cap is not None:
                 check_news(transaction)
-            ids = [add(transaction, intent) for intent, add in intents]
+            ids = [write_intent(transaction, intent) for intent in intents]
             return ids, [*transaction.concurrent_changes, *transaction.changes]
 
     async def wait_until_sent(self, job: Job, wait_seconds: float | None) -> Job:
@@ -301,7 +302,7 @@ class Submitter:
             entry, created_at=now, state=JobState.SUBMITTING, waiting_reason=UntrustedText(""), cause=""
         )
         try:
-            await self._send(intent, self._queue.guard(partial(take_entry, now=now)))
+            await self._send(intent)
             self._queue.mark_sent(entry)
         except EntryUnavailable:
             await self._context.background.run_guarded(self._sync.sync())
@@ -312,7 +313,3 @@ class Submitter:
         except HistoryError as error:
             self._context.events.warning.emit(str(error))
             self._queue.postpone(RECHECK_SECONDS)
-
-
-def _add(details: SubmitDetails) -> AddIntent:
-    return add_intent if details.retry_of is None else add_retry
