@@ -340,7 +340,8 @@ class Model:
     async def free_reading(self) -> None:
         process = self._process()
         if not any(each.reading is not None for other in self.processes for each in other.in_flight):
-            process.billing.record_free_reading(float(self.accounts[process.account].balance), process.billing.epoch())
+            balance, billing = self.accounts[process.account].balance, process.billing
+            billing.record_free_reading(float(balance), billing.ledger.version)
             await process.context.background.wait()
 
     # What must hold

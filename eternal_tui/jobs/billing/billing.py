@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ from eternal_tui.jobs.model import UNFINISHED_STATES, Job, JobState, Verdict, fr
 if TYPE_CHECKING:
     from eternal_tui.jobs.billing.accounts import Account
     from eternal_tui.jobs.context import JobContext
-    from eternal_tui.jobs.ports import Transaction
+    from eternal_tui.jobs.ports import Record, Transaction
 
 MAX_UNKNOWN_CHARGES = 2
 """Requests of unknown price per day under a cap: the second response reveals both prices."""
@@ -81,8 +81,8 @@ _KINDS = {JobState.REJECTED: RowKind.FREE, JobState.QUEUED: RowKind.FREE, JobSta
 class Billing:
     """Estimates and checks the cost of requests and records charges in the ledger.
 
-    Around a paid request: `check`, `record_intent`, `record_outcome`. Around a poll: `epoch` and
-    `record_free_reading`. Amounts are credits: decimals in the ledger, floats for frontends.
+    Around a paid request: `check`, `record_intent`, `record_outcome`; after a poll: `record_free_reading`. Amounts are
+    credits: decimals in the ledger, floats for frontends.
     """
 
     def __init__(self, context: JobContext) -> None:
@@ -226,14 +226,15 @@ class Billing:
         """
         until = self._clock.monotonic() + CAP_WAIT_SECONDS
         while True:
-            outcome = await self._store.call_with_news(self._reserve, intent, add)
-            if isinstance(outcome, int):
-                return self._store[outcome]
-            if outcome.in_flight == 0 or self._clock.monotonic() >= until:
-                raise outcome.refusal
+            job_id, refusal, in_flight = await self._store.call_with_news(self._reserve, intent, add)
+            if refusal is None:
+                return self._store[job_id]
+            if in_flight == 0 or self._clock.monotonic() >= until:
+                raise refusal
             await stop.run_until_stopped(self._clock.sleep(CAP_POLL_SECONDS))
 
-    def _reserve(self, intent: Job, add: AddIntent) -> tuple[int | _Refusal, list[Change]]:
+    def _reserve(self, intent: Job, add: AddIntent) -> tuple[tuple[int, DailyCapExceeded | None, int], list[Change]]:
+        """Return the job's id, or why the cap forbids it and how many requests are in flight."""
         with self._transaction() as transaction:
             account = self._account()
             estimate = account.prices.estimate(price_key(intent.request))
@@ -243,7 +244,7 @@ class Billing:
                 spent = float(self._spending_today().spent)
                 refusal = DailyCapExceeded(spent, _to_number(estimate), self._context.policy.daily_cap or 0.0)
             if refusal is not None:
-                return _Refusal(refusal, in_flight), transaction.changes
+                return (0, refusal, in_flight), transaction.changes
             quiet = not account.since
             placed = msgspec.structs.replace(
                 intent,
@@ -254,7 +255,7 @@ class Billing:
             job_id = add(transaction, placed)
             row = intent_row(msgspec.structs.replace(placed, id=job_id), account.name, estimate)
             self._write(transaction, [row])
-        return job_id, transaction.changes
+        return (job_id, None, in_flight), transaction.changes
 
     # After it, and around a poll
 
@@ -284,56 +285,52 @@ class Billing:
         self._decide_verdicts()
 
     def _write_outcomes(self) -> tuple[list[Row], list[Change]]:
-        pending, rows = list(self._outcomes), list[Row]()
+        pending = list(self._outcomes)
         if not pending:
             with self._lock:
                 self._catch_up()
             return [], []
-        with self._transaction() as transaction:
-            for job_id, kind, reading in pending:
-                charge = self.ledger.charges.get(job_id)
-                if charge is not None:
-                    account, now = self.ledger.account(charge.service, charge.account), self._clock.time()
-                    refunds = self._possible_refunds(account, charge)
-                    rows += self._write(transaction, self.ledger.outcome(charge, kind, reading, now, refunds))
-                    rows += self._write(transaction, self.ledger.newly_priced(account, now))
+        written = self._write_events(lambda: self._outcome_events(pending))
         del self._outcomes[: len(pending)]
-        return rows, transaction.changes
+        return written
 
-    def epoch(self) -> int:
-        """Return a number that changes with each row."""
-        return self.ledger.version
+    def _outcome_events(self, pending: Sequence[tuple[int, RowKind, Decimal | None]]) -> Iterator[list[Row]]:
+        for job_id, kind, reading in pending:
+            charge = self.ledger.charges.get(job_id)
+            if charge is not None:
+                account, now = self.ledger.account(charge.service, charge.account), self._clock.time()
+                yield self.ledger.outcome(charge, kind, reading, now, self._possible_refunds(account, charge))
+                yield self.ledger.newly_priced(account, now)
 
-    def record_free_reading(self, credits_left: float, epoch_at_send: int) -> None:
-        """Record the balance of a poll, unless a row was added while it was in flight."""
+    def record_free_reading(self, credits_left: float, version_at_send: int) -> None:
+        """Record the balance of a poll, unless a row was added to the ledger while it was in flight."""
         reading = to_amount(credits_left)
+
+        def events() -> Iterator[list[Row]]:
+            if version_at_send == self.ledger.version:
+                account, now = self._account(), self._clock.time()
+                yield self.ledger.free_reading(account, reading or Decimal(0), now, self._possible_refunds(account))
+                yield self.ledger.newly_priced(account, now)
+
         with self._lock:
-            if reading is None or epoch_at_send != self.epoch():
+            if reading is None or version_at_send != self.ledger.version:
                 return
             is_new = bool(self.ledger.free_reading(self._account(), reading, self._clock.time(), PossibleRefunds()))
         if is_new:
-            self._context.background.start(self._record_free_reading(reading, epoch_at_send))
+            self._context.background.start(self._record_events(events))
 
-    async def _record_free_reading(self, reading: Decimal, epoch: int) -> None:
-        def add(transaction: Transaction) -> list[Row]:
-            if epoch != self.epoch():
-                return []
-            account, now = self._account(), self._clock.time()
-            rows = self.ledger.free_reading(account, reading, now, self._possible_refunds(account))
-            self._write(transaction, rows)
-            return rows + self._write(transaction, self.ledger.newly_priced(account, now))
+    async def _record_events(self, events: Callable[[], Iterable[list[Row]]]) -> None:
+        """Write the rows of events and update the jobs from them."""
+        self._show(await self._store.call_with_news(self._write_events, events))
 
-        await self._add_rows(add)
-
-    async def _add_rows(self, add: Callable[[Transaction], list[Row]]) -> None:
-        """Run `add` in a transaction and update the jobs from the rows that it returns."""
-
-        def write() -> tuple[list[Row], list[Change]]:
-            with self._transaction() as transaction:
-                rows = add(transaction)
-            return rows, transaction.changes
-
-        self._show(await self._store.call_with_news(write))
+    def _write_events(self, events: Callable[[], Iterable[list[Row]]]) -> tuple[list[Row], list[Change]]:
+        """Write the rows of events in one transaction; the rows of each depend on those before."""
+        written: list[Row] = []
+        with self._transaction() as transaction:
+            for rows in events():
+                self._write(transaction, rows)
+                written += rows
+        return written, transaction.changes
 
     def _possible_refunds(self, account: Account, cause: Charge | None = None) -> PossibleRefunds:
         """Return what the service may have refunded; `cause` is the request whose response carried the balance."""
@@ -378,11 +375,8 @@ class Billing:
             self._context.background.start(self._write_decided_verdicts())
 
     async def _write_decided_verdicts(self) -> None:
-        def add(transaction: Transaction) -> list[Row]:
-            return self._write(transaction, self.ledger.decided_verdicts(self._was_refunded, self._clock.time()))
-
         try:
-            await self._add_rows(add)
+            await self._record_events(lambda: [self.ledger.decided_verdicts(self._was_refunded, self._clock.time())])
         finally:
             self._is_deciding = False
 
@@ -436,13 +430,12 @@ class Billing:
         """Create charges for jobs without any: for all if there is no charge at all, else for those of the day."""
         service = self._context.ports.service_name
         with self._transaction() as transaction:
-            if not self.ledger.last_number:
-                rows = [row for page in self._history.iter_pages() for row in _rows_of_page(page, service)]
-                rows.sort(key=lambda row: row.job)
+            if self.ledger.last_number:
+                pages: Iterable[Iterable[Job]] = [[job for job in unbilled if job.id not in self.ledger.charges]]
             else:
-                missing = [job for job in unbilled if job.id not in self.ledger.charges]
-                rows = list(rows_of_old_jobs(missing, service))
-            self._write(transaction, rows)
+                pages = map(_valid_jobs, self._history.iter_pages())
+            rows = (row for page in pages for row in rows_of_old_jobs(page, service))
+            self._write(transaction, sorted(rows, key=lambda row: row.job))
         self._is_stale = True
         with self._lock:
             self._catch_up()
@@ -472,24 +465,15 @@ class Billing:
         for number, row in reversed(read_rows(self._history, lambda rows: rows[-1][0] <= known)):
             self.ledger.apply(number, row)
 
-    def _write(self, transaction: Transaction, rows: list[Row]) -> list[Row]:
+    def _write(self, transaction: Transaction, rows: Iterable[Row]) -> None:
         for row in rows:
             self.ledger.apply(transaction.add_charge(to_row_record(row)), row)
-        return rows
 
 
-class _Refusal(msgspec.Struct):
-    refusal: DailyCapExceeded
-    in_flight: int
-
-
-def _rows_of_page(page: Sequence[tuple[int, dict[str, object]]], service: str) -> Iterator[Row]:
+def _valid_jobs(page: Iterable[tuple[int, Record]]) -> Iterator[Job]:
     for job_id, record in page:
-        try:
-            job = from_record(job_id, record)
-        except msgspec.ValidationError:
-            continue
-        yield from rows_of_old_jobs([job], service)
+        with suppress(msgspec.ValidationError):
+            yield from_record(job_id, record)
 
 
 def _corrected(job: Job, *, row: Row) -> Job:

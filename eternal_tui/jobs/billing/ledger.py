@@ -37,7 +37,7 @@ class Spending(NamedTuple):
     `spent` counts every charge at its known or likely cost, including those in doubt and in flight and the
     `unexplained` part. `low` and `high` bound what the service took; `high` is None while a price is unknown.
     `unconfirmed` is the part in doubt. `unknown_count` counts charges without a known price, `doubtful_count` those
-    of them in doubt, `in_flight_count` those without a response. `recorded` is the part of `spent` in rows.
+    of them in doubt. `recorded` is the part of `spent` in rows.
     """
 
     spent: Decimal = Decimal(0)
@@ -47,7 +47,6 @@ class Spending(NamedTuple):
     unconfirmed: Decimal = Decimal(0)
     unknown_count: int = 0
     doubtful_count: int = 0
-    in_flight_count: int = 0
     recorded: Decimal = Decimal(0)
 
     @property
@@ -172,7 +171,8 @@ class Ledger:
         final = None if reading is None else account.settling_balance(charge, kind, reading)
         if final is None:
             return [row]
-        return Settlement(account, final, now, refunds, cause=charge, cause_row=row).rows()
+        cause = msgspec.structs.replace(charge, kind=kind, balance=charge.balance if reading is None else reading)
+        return Settlement(account, final, now, refunds, cause=cause, cause_row=row).rows()
 
     def free_reading(self, account: Account, reading: Decimal, now: float, refunds: PossibleRefunds) -> list[Row]:
         """Return the rows for a balance read while nothing was in flight; none where it is not new."""
@@ -226,7 +226,7 @@ class Ledger:
     def spending(self, charges: Iterable[Charge]) -> Spending:
         """Return the sum of the charges and of the unsettled drop of their accounts' balances."""
         sums: dict[str, Decimal] = defaultdict(Decimal)
-        unknown = doubtful = in_flight = 0
+        unknown = doubtful = 0
         unsettled: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         for charge in charges:
             if charge.is_free:
@@ -234,7 +234,6 @@ class Ledger:
             amount = self.amount_of(charge)
             unknown += amount is None
             doubtful += amount is None and charge.is_in_doubt
-            in_flight += charge.is_in_flight
             cost = amount or Decimal(0)
             sums["recorded"] += charge.amount or Decimal(0)
             sums["spent"] += cost
@@ -258,7 +257,6 @@ class Ledger:
             unconfirmed=sums["unconfirmed"],
             unknown_count=unknown,
             doubtful_count=doubtful,
-            in_flight_count=in_flight,
             recorded=sums["recorded"],
         )
 

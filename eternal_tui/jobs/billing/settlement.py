@@ -27,8 +27,8 @@ ROUNDING_CREDITS = Decimal("0.005")
 class Settlement:
     """Compares the drop between two balances with the charges between them.
 
-    `balance` includes every charge so far. `cause` is the request whose response carried the balance, and
-    `cause_row` its row, which may be amended.
+    `balance` includes every charge so far. `cause` is the charge whose response carried the balance, as it is after its
+    row, which is `cause_row` and may be amended.
     """
 
     def __init__(
@@ -45,12 +45,11 @@ class Settlement:
         self._balance = balance
         self._now = now
         self._refunds = refunds
-        self._cause = cause
         self._cause_row = cause_row
         self._rows: list[Row] = []
-        members = [charge for charge in account.since.values() if charge is cause or not charge.is_in_flight]
-        self._billed = [charge for charge in members if self._kind_of(charge) is RowKind.CHARGED]
-        self._lost = [charge for charge in members if self._kind_of(charge) is RowKind.UNCONFIRMED]
+        members = account.since if cause is None else account.since | {cause.job: cause}
+        self._billed = [charge for charge in members.values() if charge.kind is RowKind.CHARGED]
+        self._lost = [charge for charge in members.values() if charge.kind is RowKind.UNCONFIRMED]
 
     def rows(self) -> list[Row]:
         """Return the rows to add; the last one settles the account."""
@@ -107,7 +106,7 @@ class Settlement:
     def _price_from_overlapping(self) -> None:
         """Learn the price from overlapping responses where no balance is known before them."""
         kinds = {charge.key for charge in self._billed}
-        balances = sorted(self._balance_of(charge) or Decimal(0) for charge in self._billed if not charge.is_alone)
+        balances = sorted(charge.balance or Decimal(0) for charge in self._billed if not charge.is_alone)
         steps = {later - earlier for earlier, later in itertools.pairwise(balances)}
         if len(kinds) == 1 and not self._lost and len(steps) == 1 and (price := steps.pop()) > 0 and balances[0] > 0:
             for charge in self._billed:
@@ -200,7 +199,7 @@ class Settlement:
         return bool(refunded)
 
     def _price(self, charge: Charge, amount: Decimal, *, is_measured: bool) -> None:
-        if charge is self._cause and self._cause_row is not None:
+        if self._cause_row is not None and charge.job == self._cause_row.job:
             self._cause_row = msgspec.structs.replace(self._cause_row, amount=to_text(amount), is_measured=is_measured)
         else:
             row = correction_row(
@@ -216,14 +215,6 @@ class Settlement:
             account=self._account.name,
             amount=to_text(amount),
         )
-
-    def _kind_of(self, charge: Charge) -> RowKind:
-        return self._cause_row.kind if charge is self._cause and self._cause_row is not None else charge.kind
-
-    def _balance_of(self, charge: Charge) -> Decimal | None:
-        if charge is self._cause and self._cause_row is not None and self._cause_row.balance is not None:
-            return Decimal(self._cause_row.balance)
-        return charge.balance
 
     def _expected(self, charge: Charge) -> Decimal | None:
         if charge.is_measured:

@@ -275,7 +275,7 @@ class JobMonitor:
 
     async def _request_poll(self, request_id: str) -> PollResponse:
         """Poll once; update the state shared by all polls: backoff, key, balance."""
-        backoff, epoch = self.scheduler.backoff, self._billing.epoch()
+        backoff, version = self.scheduler.backoff, self._billing.ledger.version
         try:
             response = await self._service.poll(request_id)
         except RateLimited as error:
@@ -287,7 +287,7 @@ class JobMonitor:
         backoff.record_success()
         self.accept_key()
         if response.credits_remaining is not None:
-            self._billing.record_free_reading(response.credits_remaining, epoch)
+            self._billing.record_free_reading(response.credits_remaining, version)
         return response
 
     async def _apply_response(self, job: Job, response: PollResponse) -> None:
