@@ -159,10 +159,9 @@ def _write_html(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[in
     about = format_safe("Results of eternal-tui, {day}", day=format_datetime(time.time(), "%Y-%m-%d"))
     limit = int(context.arguments.megabytes * 1_000_000)
     items = gallery_items(jobs, context.results_dir)
-    page = write_gallery(items, file, title=SafeText("Gallery"), subtitle=about, max_bytes=limit)
-    omitted, most = pluralize(page.omitted_count, "result"), format_bytes(limit)
-    note = f"{omitted} listed without the file: over {most}. --megabytes allows more." if page.omitted_count else ""
-    return page.included_count, note
+    included, omitted = write_gallery(items, file, title=SafeText("Gallery"), subtitle=about, max_bytes=limit)
+    results, most = pluralize(omitted, "result"), format_bytes(limit)
+    return included, f"{results} listed without the file: over {most}. --megabytes allows more." if omitted else ""
 
 
 def _write_sheet(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:
@@ -172,13 +171,13 @@ def _write_sheet(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[i
     if raw is None:
         raise UsageError("A contact sheet is an image; name a file.")
     exhibits = list(gallery_items(jobs, context.results_dir))
-    sheet = write_contact_sheet(exhibits, raw)
+    included, substituted = write_contact_sheet(exhibits, raw)
     notes = []
-    if left := len(exhibits) - sheet.included_count:
+    if left := len(exhibits) - included:
         notes.append(f"The sheet has the newest {MAX_ITEMS}; {left} older ones are left out.")
-    if sheet.substituted_count:
-        notes.append(f"{pluralize(sheet.substituted_count, 'character')} drawn as ?: no font has them.")
-    return sheet.included_count, " ".join(notes)
+    if substituted:
+        notes.append(f"{pluralize(substituted, 'character')} drawn as ?: no font has them.")
+    return included, " ".join(notes)
 
 
 def _write_json(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:

@@ -35,7 +35,7 @@ AVATAR_LIMITS = DownloadLimits(
 )
 """Much tighter than for a result: an avatar that is none of the usual size is not worth waiting for."""
 
-_FILE_NAME_PATTERN = r"[0-9a-f]{40}(?:-\d+)?\.(?:jpg|png|webp|gif|avif|bmp|tiff)"
+_FILE_NAME_PATTERN = r"[0-9a-f]{40}(?:-\d+)?\.[a-z0-9]+"
 
 
 class AvatarCache:
@@ -58,7 +58,8 @@ class AvatarCache:
         self._open_downloader = open_downloader
         self._max_bytes = max_bytes
         self._now = now
-        self._downloader: asyncio.Task[ResultDownloader] | None = None
+        self._downloader: ResultDownloader | None = None
+        self._opening = asyncio.Lock()
         self._download_slots = asyncio.Semaphore(MAX_CONCURRENT_DOWNLOADS)
         self._tasks: dict[str, asyncio.Task[Path | None]] = {}
         self._failed_urls: set[str] = set()
@@ -80,9 +81,8 @@ class AvatarCache:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        fetcher, self._downloader = self._downloader, None
-        if fetcher is not None:
-            await (await fetcher).close()
+        if self._downloader is not None:
+            await self._downloader.close()
 
     async def _load(self, url: str) -> Path | None:
         name = hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()[:40]
@@ -90,11 +90,11 @@ class AvatarCache:
         if cached is not None:
             return cached
         async with self._download_slots:
-            if self._downloader is None:
-                self._downloader = asyncio.create_task(asyncio.to_thread(self._open_downloader))
-            fetcher = await asyncio.shield(self._downloader)
+            async with self._opening:
+                if self._downloader is None:
+                    self._downloader = await asyncio.to_thread(self._open_downloader)
             try:
-                saved = await fetcher.fetch(url, name=name, expect="image")
+                saved = await self._downloader.fetch(url, name=name, expect="image")
             except ResultError:
                 self._failed_urls.add(url)
                 return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -129,16 +129,15 @@ class StorageClient:
         self._network = network
         self._resolve = resolve
         self._now = now
-        self._clients: dict[tuple[str, str], asyncio.Task[httpx.AsyncClient]] = {}
+        self._clients: dict[tuple[str, str], httpx.AsyncClient] = {}
+        self._making_client = asyncio.Lock()
         self._is_closed = False
 
     async def close(self) -> None:
         """Close every connection; later requests raise StorageUnreachable."""
         self._is_closed = True
         while self._clients:
-            _, task = self._clients.popitem()
-            with suppress(NetworkSetupError):
-                await (await task).aclose()
+            await self._clients.popitem()[1].aclose()
 
     @asynccontextmanager
     async def get(self, url: str, *, received_bytes: int = 0, etag: str = "") -> AsyncIterator[httpx.Response]:
@@ -184,23 +183,17 @@ class StorageClient:
         raise StorageUnreachable(connection_failure_text(failure, "the storage", route).rstrip(".")) from failure
 
     async def _client_for(self, url: httpx.URL, route: Route) -> httpx.AsyncClient:
-        if self._is_closed:
-            raise StorageUnreachable("shutting down")
-        way = (url.scheme, route.address)
-        if way not in self._clients:
-            self._clients[way] = asyncio.create_task(asyncio.to_thread(self._make_client, str(url)))
-        try:
-            return await asyncio.shield(self._clients[way])
-        except NetworkSetupError:
-            self._clients.pop(way, None)
-            raise
-
-    def _make_client(self, url: str) -> httpx.AsyncClient:
         import httpx
 
+        way = (url.scheme, route.address)
         # A kept connection is found again by address alone, and one address may serve several certificates.
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=0)
-        return self._network.make_client(url, limits=limits)
+        async with self._making_client:
+            if way not in self._clients and not self._is_closed:
+                self._clients[way] = await asyncio.to_thread(self._network.make_client, str(url), limits=limits)
+        if self._is_closed:
+            raise StorageUnreachable("shutting down")
+        return self._clients[way]
 
     async def _resolve_checked(self, url: httpx.URL) -> list[str | None]:
         """Return the addresses to connect to, each checked."""

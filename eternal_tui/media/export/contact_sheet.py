@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
-
-import msgspec
 
 from eternal_tui.media.decode.filetype import VIDEO_SUFFIXES
 from eternal_tui.media.decode.frame import Canvas, Frame
@@ -16,19 +17,9 @@ from eternal_tui.media.errors import ResultError
 from eternal_tui.media.export.html_gallery import GalleryItem
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
-
-
-import unicodedata
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from PIL import ImageFont
+    from PIL import ImageDraw, ImageFont
 
     Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
 
 FONT_PATHS = (
     "/usr/share/fonts/truetype/noto/NotoSans-Regular.ttf",
@@ -57,37 +48,25 @@ class FontStack:
 
         found: list[Font] = [ImageFont.truetype(place, size) for place in font_paths if Path(place).is_file()]
         self._fonts: list[Font] = [*found, ImageFont.load_default(size)]
-        self._glyph_cache: dict[tuple[int, str], bool] = {}
+        self._has_glyph = cache(self._draws)
         self.substituted_count = 0
 
     def choose_font(self, text: str) -> tuple[Font, str]:
         """Return the font that has most of `text`, and the text as it can be drawn in it."""
-        lacking = [sum(not self._has_glyph(place, letter) for letter in text) for place in range(len(self._fonts))]
-        best = lacking.index(min(lacking))
-        return self._fonts[best], "".join(self._drawable_character(best, letter) for letter in text)
+        best = max(self._fonts, key=lambda font: sum(self._has_glyph(font, letter) for letter in text))
+        return best, "".join(self._drawable_character(best, letter) for letter in text)
 
-    def _drawable_character(self, font_index: int, character: str) -> str:
-        if self._has_glyph(font_index, character):
-            return character
+    def _drawable_character(self, font: Font, character: str) -> str:
         # A letter without its accent is still the word; what has no such letter is shown to be missing.
-        base = unicodedata.normalize("NFKD", character)[0]
-        if base != character and self._has_glyph(font_index, base):
-            return base
+        for drawn in (character, unicodedata.normalize("NFKD", character)[0]):
+            if self._has_glyph(font, drawn):
+                return drawn
         self.substituted_count += 1
         return MISSING_GLYPH
 
-    def _has_glyph(self, font_index: int, character: str) -> bool:
-        known = self._glyph_cache.get((font_index, character))
-        if known is None:
-            known = character.isspace() or self._glyph_bitmap(font_index, character) != self._glyph_bitmap(
-                font_index, _NONCHARACTER
-            )
-            self._glyph_cache[font_index, character] = known
-        return known
-
-    def _glyph_bitmap(self, font_index: int, character: str) -> tuple[tuple[int, int], bytes]:
-        mask = self._fonts[font_index].getmask(character)
-        return mask.size, bytes(mask)
+    def _draws(self, font: Font, character: str) -> bool:
+        mask, missing = font.getmask(character), font.getmask(_NONCHARACTER)
+        return character.isspace() or (mask.size, bytes(mask)) != (missing.size, bytes(missing))
 
 
 MAX_ITEMS = 200
@@ -105,17 +84,11 @@ MAX_CAPTION_CHARS = 120
 """Characters of a line that are read: more than fit under a picture."""
 
 
-class ContactSheetResult(msgspec.Struct, frozen=True):
-    """What became of a sheet: results on it, and characters of their words that no font of this machine has."""
+def write_contact_sheet(items: Sequence[GalleryItem], file: BinaryIO) -> tuple[int, int]:
+    """Write the first `MAX_ITEMS` results as a PNG; raises OSError.
 
-    included_count: int
-    substituted_count: int
-
-
-def write_contact_sheet(
-    items: Sequence[GalleryItem], file: BinaryIO, font_stack: FontStack | None = None
-) -> ContactSheetResult:
-    """Write the first `MAX_ITEMS` results as a PNG; raises OSError."""
+    Returns how many those are, and how many characters of their texts no font of this machine has.
+    """
     from PIL import Image, ImageDraw
 
     chosen = items[:MAX_ITEMS]
@@ -123,43 +96,23 @@ def write_contact_sheet(
     down = max(1, -(-len(chosen) // across))
     pitch = (IMAGE_SIDE_PIXELS + MARGIN_PIXELS, IMAGE_SIDE_PIXELS + CAPTION_PIXELS + MARGIN_PIXELS)
     sheet = Image.new("RGB", (across * pitch[0] + MARGIN_PIXELS, down * pitch[1] + MARGIN_PIXELS), BACKGROUND_COLOUR)
-    pen, letters = ImageDraw.Draw(sheet), font_stack or FontStack(FONT_PIXELS)
-    for place, exhibit in enumerate(chosen):
+    pen, fonts = ImageDraw.Draw(sheet), FontStack(FONT_PIXELS)
+    for place, item in enumerate(chosen):
         row, column = divmod(place, across)
-        _draw_item(sheet, pen, letters, exhibit, MARGIN_PIXELS + column * pitch[0], MARGIN_PIXELS + row * pitch[1])
+        x, y = MARGIN_PIXELS + column * pitch[0], MARGIN_PIXELS + row * pitch[1]
+        if (frame := _load_frame(item)) is None:
+            font, text = fonts.choose_font("the file cannot be drawn")
+            pen.text((x, y + IMAGE_SIDE_PIXELS // 2), text, fill=MUTED_COLOUR, font=font)
+        else:
+            picture = Image.frombytes("RGB", (frame.width, frame.height), frame.rgb)
+            left, top = (IMAGE_SIDE_PIXELS - frame.width) // 2, (IMAGE_SIDE_PIXELS - frame.height) // 2
+            sheet.paste(picture, (x + left, y + top))
+        for line, (text, ink) in enumerate(((item.title, TEXT_COLOUR), (item.prompt.replace("\n", " "), MUTED_COLOUR))):
+            font, drawable = fonts.choose_font(text[:MAX_CAPTION_CHARS])
+            caption = _truncate_to_image_width(pen, font, drawable)
+            pen.text((x, y + IMAGE_SIDE_PIXELS + 4 + line * (FONT_PIXELS + 4)), caption, fill=ink, font=font)
     sheet.save(file, "PNG")
-    return ContactSheetResult(len(chosen), letters.substituted_count)
-
-
-def _draw_item(
-    sheet: Image.Image,
-    pen: ImageDraw.ImageDraw,
-    font_stack: FontStack,
-    item: GalleryItem,
-    x: int,
-    y: int,
-) -> None:
-    from PIL import Image
-
-    frame = _load_frame(item)
-    if frame is None:
-        pen.text(
-            (x, y + IMAGE_SIDE_PIXELS // 2),
-            "the file cannot be drawn",
-            fill=MUTED_COLOUR,
-            font=font_stack.choose_font("")[0],
-        )
-    else:
-        picture = Image.frombytes("RGB", (frame.width, frame.height), frame.rgb)
-        sheet.paste(picture, (x + (IMAGE_SIDE_PIXELS - frame.width) // 2, y + (IMAGE_SIDE_PIXELS - frame.height) // 2))
-    for line, (text, ink) in enumerate(((item.title, TEXT_COLOUR), (item.prompt.replace("\n", " "), MUTED_COLOUR))):
-        font, drawable = font_stack.choose_font(text[:MAX_CAPTION_CHARS])
-        pen.text(
-            (x, y + IMAGE_SIDE_PIXELS + 4 + line * (FONT_PIXELS + 4)),
-            _truncate_to_image_width(pen, font, drawable),
-            fill=ink,
-            font=font,
-        )
+    return len(chosen), fonts.substituted_count
 
 
 def _load_frame(item: GalleryItem) -> Frame | None:
@@ -171,15 +124,10 @@ def _load_frame(item: GalleryItem) -> Frame | None:
         return None
 
 
-def _truncate_to_image_width(
-    pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, text: str
-) -> str:
+def _truncate_to_image_width(pen: ImageDraw.ImageDraw, font: Font, text: str) -> str:
     """Return the beginning of `text` that is no wider than a picture."""
     if pen.textlength(text, font=font) <= IMAGE_SIDE_PIXELS:
         return text
-
-    def fits(count: int) -> bool:
-        return pen.textlength(f"{text[:count]}…", font=font) <= IMAGE_SIDE_PIXELS
-
-    room = bisect_left(range(1, len(text)), True, key=lambda count: not fits(count))
+    width = range(1, len(text))
+    room = bisect_left(width, True, key=lambda count: pen.textlength(f"{text[:count]}…", font=font) > IMAGE_SIDE_PIXELS)
     return f"{text[:room]}…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TextIO
 import msgspec
 
 from eternal_tui.core.sanitize import SafeText
-from eternal_tui.media.decode.filetype import HEAD_BYTES, FileType, detect_file_type
+from eternal_tui.media.decode.filetype import HEAD_BYTES, detect_file_type
 from eternal_tui.media.decode.frame import Canvas
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
@@ -74,28 +75,35 @@ class GalleryItem(msgspec.Struct, frozen=True, kw_only=True):
     details: tuple[tuple[SafeText, SafeText], ...] = ()
 
 
-class GalleryResult(msgspec.Struct, frozen=True):
-    """What became of a page: results shown, and those described only because the page would have grown too large."""
-
-    included_count: int
-    omitted_count: int
-
-
 def write_gallery(
     items: Iterable[GalleryItem], file: TextIO, *, title: SafeText, subtitle: SafeText, max_bytes: int
-) -> GalleryResult:
-    """Write the page. Files go into it while they are together no larger than `max_bytes` bytes; raises OSError."""
+) -> tuple[int, int]:
+    """Write the page. Files go into it while they are together no larger than `max_bytes` bytes; raises OSError.
+
+    Returns the results shown, and those described only because the page would have grown too large.
+    """
     file.write(_page_header(title, subtitle))
     count = beyond = held = 0
-    for exhibit in items:
-        size = _file_bytes(exhibit.path)
+    for item in items:
+        size = 0
+        with suppress(OSError):
+            size = item.path.stat().st_size
         fits = held + size <= max_bytes
         held += size if fits else 0
         beyond += not fits
         count += fits
-        _write_item(exhibit, file, fits=fits)
+        file.write("<article>\n")
+        if fits:
+            _write_media(item, file)
+        else:
+            file.write('<p class="missing">left out: the page would have grown beyond its limit</p>\n')
+        facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in item.details)
+        file.write(
+            f'<div class="words"><p class="prompt" dir="auto">{escape(item.prompt)}</p>\n<dl>{facts}</dl></div>\n'
+            "</article>\n"
+        )
     file.write("</main>\n</body>\n</html>\n")
-    return GalleryResult(count, beyond)
+    return count, beyond
 
 
 def _page_header(title: SafeText, subtitle: SafeText) -> str:
@@ -114,26 +122,6 @@ def _page_header(title: SafeText, subtitle: SafeText) -> str:
     )
 
 
-def _file_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _write_item(item: GalleryItem, file: TextIO, *, fits: bool) -> None:
-    file.write("<article>\n")
-    if fits:
-        _write_media(item, file)
-    else:
-        file.write('<p class="missing">left out: the page would have grown beyond its limit</p>\n')
-    facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in item.details)
-    file.write(
-        f'<div class="words"><p class="prompt" dir="auto">{escape(item.prompt)}</p>\n<dl>{facts}</dl></div>\n'
-        "</article>\n"
-    )
-
-
 def _write_media(item: GalleryItem, file: TextIO) -> None:
     try:
         source = item.path.open("rb")
@@ -146,18 +134,15 @@ def _write_media(item: GalleryItem, file: TextIO) -> None:
         if found is None or found.suffix not in _MIME_BY_SUFFIX:
             file.write('<p class="missing">browsers do not show a file of this type</p>\n')
             return
-        file.write(_media_tag_start(item, found))
+        mime, title = _MIME_BY_SUFFIX[found.suffix], escape(item.title)
+        start, end = f'<img alt="{title}" loading="lazy"', '">\n'
+        if found.kind == "video":
+            how = 'controls loop playsinline preload="metadata"'
+            start, end = f'<video {how} title="{title}"{_poster_attribute(item)}', '"></video>\n'
+        file.write(f'{start} src="data:{mime};base64,')
         while chunk := source.read(BASE64_CHUNK_BYTES):
             file.write(base64.b64encode(chunk).decode("ascii"))
-        file.write('">\n' if found.kind == "image" else '"></video>\n')
-
-
-def _media_tag_start(item: GalleryItem, file_type: FileType) -> str:
-    mime, title = _MIME_BY_SUFFIX[file_type.suffix], escape(item.title)
-    if file_type.kind == "image":
-        return f'<img alt="{title}" loading="lazy" src="data:{mime};base64,'
-    how = 'controls loop playsinline preload="metadata"'
-    return f'<video {how} title="{title}"{_poster_attribute(item)} src="data:{mime};base64,'
+        file.write(end)
 
 
 def _poster_attribute(item: GalleryItem) -> str:
