@@ -6,6 +6,7 @@ import gc
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
@@ -105,7 +106,6 @@ class LibavSource:
         self, source: Path | BinaryIO, decoder: str | None, limits: DecodeLimits, clock: Callable[[], float]
     ) -> None:
         self._file, self._demuxer, self._limits, self._clock = source, _demuxer_of(source, decoder), limits, clock
-        self._pushed_back: VideoFrame | None = None
         self.key_seconds: list[float] = []
         """When those frames begin that can be decoded without another, as far as that is known."""
         # Seconds of the first packet and of the first frame, by the file's own clock.
@@ -115,7 +115,7 @@ class LibavSource:
             stack.callback(self._container.close)
             self.info = _read_info(self._container, self._stream, limits)
             # How a clip is turned, and how wide its pixels are, is known from its frames.
-            first = self._pushed_back = next(self._frames, None)
+            first = self._peek()
             if first is not None:
                 self._first_frame_seconds = self._seconds_of(first)
                 if self._demuxer != "avi":
@@ -133,7 +133,12 @@ class LibavSource:
             self._alpha_decoder = _alpha_decoder(self._stream)
             stack.pop_all()
         self._frames: Iterator[VideoFrame] = self._decode()
-        self._pushed_back = None
+
+    def _peek(self) -> VideoFrame | None:
+        """Return the next frame and leave it to be read."""
+        frame = next(self._frames, None)
+        self._frames = self._frames if frame is None else chain((frame,), self._frames)
+        return frame
 
     def _seconds_of(self, frame: VideoFrame) -> float:
         # AVI has the order of decoding alone: what libav makes of it as times of showing goes to and fro.
@@ -144,7 +149,7 @@ class LibavSource:
 
     def close(self) -> None:
         """Let go of the file and the decoder."""
-        self._frames, self._pushed_back = iter(()), None
+        self._frames = iter(())
         self._container.close()
         if self._stream.codec_context.width * self._stream.codec_context.height > _LARGE_PIXELS:
             # libav's objects refer to each other: a hundred megabytes would wait for the next collection.
@@ -198,14 +203,13 @@ class LibavSource:
         """Go on with the last key frame at or before `seconds`."""
         back = 0.0
         while seconds > back:
-            self._pushed_back = None
             if self._alpha_decoder is not None:
                 self._alpha_decoder.flush_buffers()
             self._container.seek(
                 round((seconds - back + self._start_seconds) * _MICROSECONDS_PER_SECOND), backward=True
             )
             self._frames = self._decode()
-            first = self._pushed_back = next(self._frames, None)
+            first = self._peek()
             if first is not None and self._seconds_of(first) - self._first_frame_seconds <= seconds + _SOON:
                 return
             # Without an index what is found may come later, or be nothing.
@@ -218,7 +222,7 @@ class LibavSource:
 
     def read(self) -> SourceFrame | None:
         """Decode the next frame."""
-        frame, self._pushed_back = self._pushed_back or next(self._frames, None), None
+        frame = next(self._frames, None)
         if frame is None:
             return None
         self._last_frame_seconds = self._seconds_of(frame)
