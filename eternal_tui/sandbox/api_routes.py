@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -12,27 +15,28 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from eternal_tui.sandbox.asgi import apply_fault, early_fault_response, error_response
-from eternal_tui.sandbox.faults import UNCHARGED_FAULTS, Fault, FaultPlace, rules_in_prompt
+from eternal_tui.sandbox.faults import Fault, FaultPlace, rules_in_prompt
 from eternal_tui.sandbox.simulator import DONE_PROGRESS, SandboxJob
 from eternal_tui.sandbox.state import SandboxState
-from eternal_tui.sandbox.validation import parse_create, parse_generate
+from eternal_tui.sandbox.validation import ParsedRequest, parse_create, parse_generate
 
 MAX_PAGE_LIMIT = 100
 _DEFAULT_PAGE_LIMIT = 50
-_END_STATUSES = {
-    Fault.ERROR_WORD: "error",
-    Fault.FAILED: "failed",
+_FAILURE: dict[str, object] = {"error": "The model could not follow the prompt."}
+_FAILURES: dict[Fault, tuple[str, dict[str, object]]] = {
+    Fault.ERROR_WORD: ("error", _FAILURE),
+    Fault.FAILED: ("failed", _FAILURE),
+    Fault.CANCELLED_WORD: ("cancelled", _FAILURE),
+    Fault.MODERATED_WORD: ("moderated", {"result": {"error": "The picture was held back by moderation."}}),
+    Fault.END_WORD: ("expired", {}),
+}
+"""Status and reason of a job that fails."""
+_SUCCESS_WORDS = {
     Fault.DONE_WORD: "done",
     Fault.COMPLETED_WORD: "completed",
     Fault.UNKNOWN_END: "transmogrified",
     Fault.URL_WITHOUT_SUCCESS: "pending",
-    Fault.CANCELLED_WORD: "cancelled",
-    Fault.MODERATED_WORD: "moderated",
-    Fault.END_WORD: "expired",
 }
-_END_WORDS = ("failed", "error", "cancelled", "moderated", "expired")
-_MODERATION_REASON = "The picture was held back by moderation."
-_FAILURE_REASON = "The model could not follow the prompt."
 _SETBACK_PERCENT = 30
 _PRERENDER_FROM_PERCENT = 40  # per cent: the file is there before it is asked for, however slow the machine
 
@@ -82,56 +86,46 @@ class ApiRoutes:
             await self._state.delay(self._state.settings.slow_seconds)
         return apply_fault(fault, self._state, response)
 
-    def _post_fault_in_prompt(self, prompt: str) -> Fault | None:
-        for rule in rules_in_prompt(prompt):
-            if FaultPlace.POST in rule.places:
-                return rule.fault
-        return None
-
-    async def _begin_post(self, request: Request) -> tuple[Fault | None, Response | None]:
-        """Read the body and check the key; return the fault that strikes, and the response it ends in at once."""
+    async def _answer_post(
+        self, request: Request, parse: Callable[[object], Any], charge: Callable[[Any, Fault | None], object]
+    ) -> Response:
+        """Answer with what `charge` makes of the body that `parse` reads, unless a fault or the key forbids it."""
         fault = self._state.faults.next_fault(FaultPlace.POST)
         if fault is not Fault.DROP_BEFORE:
             await request.body()
         if early := self._early_fault_response(fault, request):
-            return fault, early
+            return early
         self._state.check_key(request.headers, required=True)
-        return fault, None
+        parsed = parse(await _read_json_body(request))
+        if fault is None:
+            rules = rules_in_prompt(parsed if isinstance(parsed, str) else parsed.prompt)
+            fault = next((rule.fault for rule in rules if FaultPlace.POST in rule.places), None)
+            if early := self._early_fault_response(fault, request):
+                return early
+        return await self._apply_late_fault(fault, JSONResponse(charge(parsed, fault)))
 
     async def _generate(self, request: Request) -> Response:
         state = self._state
-        fault, early = await self._begin_post(request)
-        if early is not None:
-            return early
-        parsed = parse_generate(await _read_json_body(request), state.characters.find, strict=state.settings.strict)
-        if fault is None:
-            fault = self._post_fault_in_prompt(parsed.prompt)
-            if fault in UNCHARGED_FAULTS and (early := self._early_fault_response(fault, request)):
-                return early
-        job = state.accept(parsed)
-        self._arm_prompt_faults(job)
-        return await self._apply_late_fault(fault, JSONResponse(self._submit_body(job, fault)))
+        parse = partial(parse_generate, find=state.characters.find, strict=state.settings.strict)
+        return await self._answer_post(request, parse, self._submit)
 
-    def _arm_prompt_faults(self, job: SandboxJob) -> None:
-        for rule in rules_in_prompt(job.request.prompt):
+    async def _create_character(self, request: Request) -> Response:
+        def create(prompt: str, _fault: Fault | None) -> object:
+            return {"status": 1, "data": {"id": self._state.create_character(prompt).id}}
+
+        return await self._answer_post(request, parse_create, create)
+
+    def _submit(self, parsed: ParsedRequest, fault: Fault | None) -> object:
+        job = self._state.accept(parsed)
+        for rule in rules_in_prompt(parsed.prompt):
             if FaultPlace.JOB in rule.places:
                 job.faults.add(rule.fault)
             elif FaultPlace.POST not in rule.places:
-                self._state.faults.arm(msgspec.structs.replace(rule, request_id=job.request_id))
-
-    def _submit_body(self, job: SandboxJob, fault: Fault | None) -> dict[str, object]:
-        started: dict[str, object] = {
-            "request_id": job.request_id,
-            "status": "pending",
-            "result": "",
-            "progress": 0,
-        }
-        answer: dict[str, object] = started
-        if job.request.kind == "video":
-            answer = {"status": 1, "data": started, "request_id": job.request_id}
-        if fault is Fault.NO_CREDITS:
-            return answer
-        return answer | {"credits_remaining": float(self._state.credits)}
+                self._state.faults.rules.append(msgspec.structs.replace(rule, request_id=job.request_id))
+        body: dict[str, object] = {"request_id": job.request_id, "status": "pending", "result": "", "progress": 0}
+        if parsed.kind == "video":
+            body = {"status": 1, "data": body, "request_id": job.request_id}
+        return body if fault is Fault.NO_CREDITS else body | {"credits_remaining": float(self._state.credits)}
 
     async def _poll(self, request: Request) -> Response:
         state = self._state
@@ -140,7 +134,7 @@ class ApiRoutes:
         if early := self._early_fault_response(fault, request):
             return early
         state.check_key(request.headers, required=False)
-        job = state.simulator.jobs.get(request_id)
+        job = state.jobs.get(request_id)
         if job is None or fault is Fault.POLL_404:
             raise HTTPException(404, "There is no request with this ID.")
         job.polls += 1
@@ -149,9 +143,9 @@ class ApiRoutes:
         return await self._apply_late_fault(fault, JSONResponse(self._poll_body(job)))
 
     def _poll_body(self, job: SandboxJob) -> dict[str, object]:
-        ended = self._state.simulator.has_ended(job)
+        ended = self._state.has_ended(job)
         answer = self._ended_body(job) if ended else self._pending_body(job)
-        if self._state.settings.prerender and self._state.simulator.progress(job) >= _PRERENDER_FROM_PERCENT:
+        if self._state.settings.prerender and self._state.progress(job) >= _PRERENDER_FROM_PERCENT:
             self._state.renderer.prerender(job.request)
         if Fault.NULL_PROGRESS in job.faults:
             answer["progress"] = None
@@ -168,7 +162,7 @@ class ApiRoutes:
         }
 
     def _pending_body(self, job: SandboxJob) -> dict[str, object]:
-        progress = self._state.simulator.progress(job)
+        progress = self._state.progress(job)
         if Fault.BACKWARDS_PROGRESS in job.faults and job.polls % 2 == 0:
             progress = max(0, progress - _SETBACK_PERCENT)
         status = "transmogrifying" if Fault.UNKNOWN_WORD in job.faults else "pending"
@@ -177,37 +171,29 @@ class ApiRoutes:
         return self._status_body(job, status, progress)
 
     def _ended_body(self, job: SandboxJob) -> dict[str, object]:
+        state, progress = self._state, self._state.progress(job)
         if Fault.HOSTILE_TEXT in job.faults:
-            hostile = self._state.settings.hostile_text
-            return self._status_body(job, "failed", self._state.simulator.progress(job)) | {
-                "error": hostile,
-                "effect_type": hostile,
-            }
+            hostile = state.settings.hostile_text
+            return self._status_body(job, "failed", progress) | {"error": hostile, "effect_type": hostile}
         if Fault.FALSE_STATUS in job.faults:
-            return {"request_id": job.request_id, "status": False, "error": _FAILURE_REASON, "result": None}
-        word = next((word for fault, word in _END_STATUSES.items() if fault in job.faults), "success")
-        if word in _END_WORDS:
-            answer = self._status_body(job, word, self._state.simulator.progress(job))
-            if word == "moderated":
-                return answer | {"result": {"error": _MODERATION_REASON}}
-            return answer if word == "expired" else answer | {"error": _FAILURE_REASON}
-        answer = self._status_body(job, word, DONE_PROGRESS, self._sign_link(job))
+            return {"request_id": job.request_id, "status": False, **_FAILURE, "result": None}
+        for fault, (word, reason) in _FAILURES.items():
+            if fault in job.faults:
+                return self._status_body(job, word, progress) | reason
+        word = next((word for fault, word in _SUCCESS_WORDS.items() if fault in job.faults), "success")
+        body = self._status_body(job, word, DONE_PROGRESS, self._sign_link(job))
         if Fault.ENCRYPTED in job.faults:
-            answer["encrypted_aes_key"] = "c2FuZGJveC1hZXMta2V5LW5vdC1hLXNlY3JldA=="
-        return self._with_odd_link(job, answer)
-
-    def _with_odd_link(self, job: SandboxJob, answer: dict[str, object]) -> dict[str, object]:
-        url = answer["result_url"]
+            body["encrypted_aes_key"] = "c2FuZGJveC1hZXMta2V5LW5vdC1hLXNlY3JldA=="
         if Fault.FTP_LINK in job.faults:
-            return answer | {"result_url": f"ftp://cdn.example.org/{job.request_id}.jpg"}
+            body["result_url"] = f"ftp://cdn.example.org/{job.request_id}.jpg"
         if Fault.OBJECT_LINK in job.faults:
-            return answer | {"result_url": {"path": f"/agent_data/{job.request_id}"}}
+            body["result_url"] = {"path": f"/agent_data/{job.request_id}"}
         if Fault.PRIVATE_LINK in job.faults:
-            return answer | {"result_url": "http://169.254.169.254./latest/meta-data"}
+            body["result_url"] = "http://169.254.169.254./latest/meta-data"
         if Fault.OTHER_LINK_NAME in job.faults:
-            named = {"result": {"video_url": url}} if job.request.kind == "video" else {"output": [{"url": url}]}
-            return {name: value for name, value in answer.items() if name != "result_url"} | named
-        return answer
+            url = body.pop("result_url")
+            body |= {"result": {"video_url": url}} if job.request.kind == "video" else {"output": [{"url": url}]}
+        return body
 
     def _sign_link(self, job: SandboxJob) -> str:
         if Fault.SUCCESS_WITHOUT_URL in job.faults:
@@ -241,19 +227,6 @@ class ApiRoutes:
             if fault is Fault.MINOR_TWICE:
                 listed.append(entry | {"age": "sixteen"})
         return await self._apply_late_fault(fault, JSONResponse({"result": listed}))
-
-    async def _create_character(self, request: Request) -> Response:
-        state = self._state
-        fault, early = await self._begin_post(request)
-        if early is not None:
-            return early
-        prompt = parse_create(await _read_json_body(request))
-        if fault is None:
-            fault = self._post_fault_in_prompt(prompt)
-            if fault in UNCHARGED_FAULTS and (early := self._early_fault_response(fault, request)):
-                return early
-        character = state.create_character(prompt)
-        return await self._apply_late_fault(fault, JSONResponse({"status": 1, "data": {"id": character.id}}))
 
 
 async def http_error(_request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.state import RecordedRequest, SandboxState
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 _BAD_GATEWAY_PAGE = (
     "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head>"
     "<body><center><h1>502 Bad Gateway</h1></center><hr><center>nginx</center></body></html>"
+)
+_FIREWALL_PAGE = (
+    "<!DOCTYPE html><html><head><title>Attention Required! | Firewall</title></head>"
+    "<body><h1>Sorry, you have been blocked</h1></body></html>"
 )
 _CHUNK = b" " * 65536
 
@@ -41,17 +45,19 @@ class RequestRecorder:
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
             headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            received_at=self._state.simulator.now(),
+            received_at=self._state.now(),
         )
         self._state.requests.append(call)
         self._state.notify_activity()
-        if self._port == "cdn" and self._carries_key(call):
+        texts = (call.path, call.query, *call.headers.values())
+        has_key_header = not {"x-api-key", "api-key", "authorization"}.isdisjoint(call.headers)
+        if self._port == "cdn" and (has_key_header or any(self._state.settings.key in text for text in texts)):
             self._state.leaks.append(call)
 
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
-                date = formatdate(self._state.simulator.now(), usegmt=True)
+                date = formatdate(self._state.now(), usegmt=True)
                 message = {**message, "headers": [*message["headers"], (b"date", date.encode())]}
                 self._state.notify_activity()
             await send(message)
@@ -64,11 +70,6 @@ class RequestRecorder:
         scope["sandbox.hang_up"] = self._hang_up
         scope["sandbox.unrecorded"] = receive
         await self._app(scope, read, noted)
-
-    def _carries_key(self, call: RecordedRequest) -> bool:
-        key = self._state.settings.key
-        named = not {"x-api-key", "api-key", "authorization"}.isdisjoint(call.headers)
-        return named or any(key in text for text in (call.path, call.query, *call.headers.values()))
 
 
 class DroppedResponse(Response):
@@ -126,16 +127,10 @@ def dripping_response(state: SandboxState, content: bytes, media_type: str) -> S
     return StreamingResponse(chunks(), media_type=media_type, headers={"content-length": str(len(content))})
 
 
-def bad_gateway_response() -> Response:
-    """The page a proxy shows when the service behind it is away."""
-    return Response(_BAD_GATEWAY_PAGE, status_code=502, media_type="text/html")
-
-
-_FIREWALL_PAGE = (
-    "<!DOCTYPE html><html><head><title>Attention Required! | Firewall</title></head>"
-    "<body><h1>Sorry, you have been blocked</h1></body></html>"
-)
 _REFUSALS: dict[Fault, tuple[int, object]] = {
+    Fault.SERVER_ERROR: (500, {"status": False, "error": "Internal error.", "result": None}),
+    Fault.HTML_502: (502, _BAD_GATEWAY_PAGE),
+    Fault.PROXY_403: (403, _FIREWALL_PAGE),
     Fault.NOT_YOURS: (403, {"status": False, "error": "This request is not yours.", "result": None}),
     Fault.MODERATED_403: (403, {"status": False, "error": "The prompt was rejected by moderation.", "result": None}),
     Fault.REFUSED_200: (200, {"status": False, "error": "insufficient credits", "result": None}),
@@ -152,48 +147,38 @@ _REFUSALS: dict[Fault, tuple[int, object]] = {
 }
 
 
-def _echo_key_response(state: SandboxState) -> Response:
-    key = json.dumps(state.settings.key).replace("/", "\\/")[1:-1]
-    return Response(f'{{"error":"{key} is not accepted here"}}', status_code=401, media_type="application/json")
-
-
 def early_fault_response(fault: Fault | None, state: SandboxState, redirect_url: str) -> Response | None:
     """Return the response of a fault that strikes before the request is read; None where it does not."""
+    settings = state.settings
+    if fault in _REFUSALS:
+        status, content = _REFUSALS[fault]
+        return (HTMLResponse if isinstance(content, str) else JSONResponse)(content, status_code=status)
     if fault is Fault.DROP_BEFORE:
         return DroppedResponse()
     if fault is Fault.RATE_LIMITED:
         answer = error_response(429, "Too many requests; slow down.")
-        if state.settings.retry_after:
-            answer.headers["retry-after"] = state.settings.retry_after
+        if settings.retry_after:
+            answer.headers["retry-after"] = settings.retry_after
         return answer
-    if fault is Fault.SERVER_ERROR:
-        return error_response(500, "Internal error.")
-    if fault is Fault.HTML_502:
-        return bad_gateway_response()
-    if fault in _REFUSALS:
-        status, body = _REFUSALS[fault]
-        return JSONResponse(body, status_code=status)
-    if fault is Fault.PROXY_403:
-        return Response(_FIREWALL_PAGE, status_code=403, media_type="text/html")
     if fault is Fault.ECHO_KEY:
-        return _echo_key_response(state)
+        key = json.dumps(settings.key).replace("/", "\\/")[1:-1]
+        return Response(f'{{"error":"{key} is not accepted here"}}', status_code=401, media_type="application/json")
     if fault is Fault.REDIRECT:
-        status = state.settings.redirect_status
-        return Response(status_code=status, headers={"location": redirect_url})
+        return Response(status_code=settings.redirect_status, headers={"location": redirect_url})
     return None
 
 
 def apply_fault(fault: Fault | None, state: SandboxState, response: JSONResponse) -> Response:
     """The finished answer as this fault lets it arrive."""
+    text = bytes(response.body)
     if fault is Fault.LOST_ANSWER:
         return DroppedResponse()
     if fault is Fault.CHARGED_502:
-        return bad_gateway_response()
+        return HTMLResponse(_BAD_GATEWAY_PAGE, status_code=502)
     if fault is Fault.GARBAGE_JSON:
-        text = bytes(response.body)
         return Response(text[: len(text) * 2 // 3] + b"\x00\xff{", media_type="application/json")
     if fault is Fault.HUGE_BODY:
-        return padded_response(state, bytes(response.body), "application/json")
+        return padded_response(state, text, "application/json")
     if fault is Fault.EMPTY_ANSWER:
         return Response(b"", media_type="application/json")
     return response

@@ -100,11 +100,11 @@ class CdnRoutes:
         identity = request.path_params["character"]
         if self._state.characters.find(str(identity)) is None:
             return await self._access_denied(request)
-        return _range_response(request, await self._state.renderer.render_avatar(identity), "image/jpeg")
+        return _range_response(request, await self._state.renderer.render(identity), "image/jpeg")
 
     def _find_job(self, path: str) -> SandboxJob | None:
         match = _FILE_PATH_PATTERN.fullmatch(path)
-        job = self._state.simulator.jobs.get(match["request_id"]) if match else None
+        job = self._state.jobs.get(match["request_id"]) if match else None
         if job is None or self._state.signer.path_of(job) != path:
             return None
         return job
@@ -115,7 +115,7 @@ class CdnRoutes:
         job = self._find_job(path)
         if job is None:
             return await self._access_denied(request)
-        if problem := state.signer.rejection_reason(path, request.query_params, state.simulator.now()):
+        if problem := state.signer.rejection_reason(path, request.query_params, state.now()):
             return _xml_error(403, "AccessDenied", problem)
         fault = state.faults.next_fault(FaultPlace.CDN, job.request_id)
         if early := early_fault_response(fault, state, f"{state.cdn_url}{path}?{request.url.query}&hop=1"):
@@ -127,7 +127,7 @@ class CdnRoutes:
             return await self._access_denied(request)
         if fault is Fault.WRONG_TYPE:
             return Response(_LOGIN_PAGE, media_type="text/html")
-        content = await state.renderer.render_result(job.request)
+        content = await state.renderer.render(job.request)
         if Fault.ENCRYPTED in job.faults:
             content = self._encrypt(content)
         media_type = "video/mp4" if job.request.kind == "video" else "image/jpeg"

@@ -22,13 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sandbox's options to a parser."""
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the API (default: a free one)")
     parser.add_argument("--cdn-port", type=int, default=0, metavar="N", help="port of the CDN (default: a free one)")
-    parser.add_argument(
-        "--speed",
-        type=float,
-        default=1.0,
-        metavar="X",
-        help="speed multiplier (default: 1)",
-    )
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="speed multiplier (default: 1)")
     parser.add_argument(
         "--fault",
         action="append",
@@ -103,17 +97,6 @@ async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None
         await stop.wait()
 
 
-def _state_file_error(path: Path) -> str:
-    """Return why the file cannot be written, "" where it can."""
-    from eternal_tui.sandbox.state import StateFile
-
-    try:
-        StateFile(path).check_writable()
-    except (OSError, ValueError) as problem:
-        return (problem.strerror if isinstance(problem, OSError) else "") or str(problem)
-    return ""
-
-
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT, SIGTERM or, if asked, the end of stdin; 2 for an unusable option, 1 for a taken port."""
     if "list" in args.fault:
@@ -121,19 +104,21 @@ def run(args: argparse.Namespace) -> int:
 
         sys.stderr.write(f"{faults.__doc__}")
         return 0
+    from eternal_tui.sandbox.state import check_writable
+
     try:
         settings = _parse_settings(args)
     except ValueError as problem:
         sys.stderr.write(f"sandbox: {problem}\n")
         return _USAGE_EXIT_CODE
     # A demo's folder is only being made while its service starts.
-    if (
-        settings.state_file is not None
-        and not args.until_stdin_closes
-        and (why := _state_file_error(settings.state_file))
-    ):
-        sys.stderr.write(f"sandbox: cannot write {str(settings.state_file)!r}: {why}. Name another file.\n")
-        return _USAGE_EXIT_CODE
+    if settings.state_file is not None and not args.until_stdin_closes:
+        try:
+            check_writable(settings.state_file)
+        except (OSError, ValueError) as problem:
+            why = getattr(problem, "strerror", None) or problem
+            sys.stderr.write(f"sandbox: cannot write {str(settings.state_file)!r}: {why}. Name another file.\n")
+            return _USAGE_EXIT_CODE
     try:
         asyncio.run(_serve(settings, until_stdin_closes=args.until_stdin_closes))
     except OSError as problem:

@@ -150,24 +150,6 @@ def _read_table() -> dict[Fault, tuple[tuple[FaultPlace, ...], tuple[FaultPlace,
 
 
 _PLACES = _read_table()
-# Refused before anything is charged.
-UNCHARGED_FAULTS = frozenset(
-    {
-        Fault.DROP_BEFORE,
-        Fault.RATE_LIMITED,
-        Fault.SERVER_ERROR,
-        Fault.HTML_502,
-        Fault.REDIRECT,
-        Fault.HOSTILE_TEXT,
-        Fault.NOT_YOURS,
-        Fault.MODERATED_403,
-        Fault.PROXY_403,
-        Fault.FIELDS_422,
-        Fault.DETAIL_422,
-        Fault.ECHO_KEY,
-        Fault.REFUSED_200,
-    }
-)
 
 
 def default_places(fault: Fault) -> tuple[FaultPlace, ...]:
@@ -241,36 +223,23 @@ class FaultPlan:
     """The armed faults, used up as they strike."""
 
     def __init__(self, rules: tuple[FaultRule, ...], rng: random.Random) -> None:
-        self._rules: list[tuple[FaultRule, list[int]]] = []
         self._rng = rng
-        for rule in rules:
-            self.arm(rule)
+        self.rules = list(rules)
+        """Earlier rules strike first."""
 
-    def arm(self, rule: FaultRule) -> None:
-        """Add one rule; earlier rules strike first."""
-        self._rules.append((rule, [rule.times if rule.times is not None else -1]))
-
-    def clear(self) -> None:
-        """Disarm everything that was not yet fixed to a job."""
-        self._rules.clear()
-
-    def _try_consume(self, rule: FaultRule, remaining: list[int], place: FaultPlace, request_id: str | None) -> bool:
-        if place not in rule.places or remaining[0] == 0:
-            return False
-        if rule.request_id is not None and rule.request_id != request_id:
+    def _try_consume(self, rule: FaultRule, place: FaultPlace, request_id: str | None) -> bool:
+        if place not in rule.places or rule.times == 0 or rule.request_id not in (None, request_id):
             return False
         if rule.probability < 1.0 and self._rng.random() >= rule.probability:
             return False
-        remaining[0] -= remaining[0] > 0
+        if rule.times is not None:
+            self.rules[self.rules.index(rule)] = msgspec.structs.replace(rule, times=rule.times - 1)
         return True
 
     def next_fault(self, place: FaultPlace, request_id: str | None = None) -> Fault | None:
         """Return the first fault that strikes here, used up by one."""
-        for rule, left in self._rules:
-            if self._try_consume(rule, left, place, request_id):
-                return rule.fault
-        return None
+        return next((rule.fault for rule in list(self.rules) if self._try_consume(rule, place, request_id)), None)
 
-    def next_faults(self, place: FaultPlace) -> frozenset[Fault]:
+    def next_faults(self, place: FaultPlace) -> set[Fault]:
         """Return every fault that strikes here, each used up by one."""
-        return frozenset(rule.fault for rule, left in self._rules if self._try_consume(rule, left, place, None))
+        return {rule.fault for rule in list(self.rules) if self._try_consume(rule, place, None)}

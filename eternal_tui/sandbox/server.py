@@ -15,10 +15,10 @@ from starlette.routing import Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from eternal_tui.sandbox.api_routes import ApiRoutes, http_error
-from eternal_tui.sandbox.art.encode import RenderCancelled
 from eternal_tui.sandbox.asgi import RequestRecorder
 from eternal_tui.sandbox.cdn_routes import CdnRoutes, render_cancelled
 from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultRule, allowed_places, default_places
+from eternal_tui.sandbox.render import RenderCancelled
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.state import RecordedRequest, SandboxState
 
@@ -63,15 +63,15 @@ class _Listener:
             timeout_keep_alive=60,
         )
         self._server = uvicorn.Server(self._config)
-        self._socket = _open_listener(address)
-        host, port = self._socket.getsockname()[:2]
+        self.socket = _open_listener(address)
+        host, port = self.socket.getsockname()[:2]
         self.url = f"http://{host}:{port}"
 
     async def start(self) -> None:
         """Serve without uvicorn's own loop: it polls for its end ten times a second and takes the signals."""
         self._config.load()
         self._server.lifespan = self._config.lifespan_class(self._config)
-        await self._server.startup(sockets=[self._socket])
+        await self._server.startup(sockets=[self.socket])
 
     def cut(self) -> None:
         """Stop listening and cut what is open."""
@@ -86,8 +86,7 @@ class _Listener:
     @property
     def busy(self) -> bool:
         """Return whether a client is connected or a request is being answered."""
-        state = self._server.server_state
-        return bool(state.connections or state.tasks)
+        return bool(self._server.server_state.connections or self._server.server_state.tasks)
 
     async def stop(self) -> None:
         """Cut what was still opened, and wait for the handlers to notice."""
@@ -99,34 +98,29 @@ class _Listener:
         for listener in self._server.servers:
             await listener.wait_closed()
 
-    def close_socket(self) -> None:
-        """Give up the socket of a port that never started."""
-        self._socket.close()
-
     def _hang_up(self, scope: Scope, at_once: bool) -> None:
         for connection in self._server.server_state.connections:
             if isinstance(connection, H11Protocol) and connection.client == scope["client"]:
-                if at_once:
-                    connection.transport.abort()
-                else:
-                    connection.transport.close()
+                (connection.transport.abort if at_once else connection.transport.close)()
 
 
 class Sandbox:
     """A running stand-in for the service: ``async with Sandbox(SandboxSettings(...)) as sandbox``.
 
     ``requests`` holds every request in order of arrival; ``charged`` the request ids that were paid for, and
-    ``created`` those of characters; ``leaks`` requests that carried the key to the CDN's origin. ``api_url`` and
+    ``created`` those of characters; ``leaks`` requests that carried the key to the CDN's origin. ``finish(request_id)``
+    ends one job, or all of them, now; ``advance(seconds)`` lets the clock jump ahead. ``api_url`` and
     ``cdn_url`` are base URLs without a slash at the end.
     """
 
     def __init__(self, settings: SandboxSettings | None = None) -> None:
         self.settings = settings or SandboxSettings()
-        self.state = state = SandboxState.create(self.settings)
+        self.state = state = SandboxState(self.settings)
         self.key = self.settings.key
         self.api_url = self.cdn_url = ""
         self.requests, self.leaks = state.requests, state.leaks
         self.charged, self.created = state.charged, state.created
+        self.finish, self.advance = state.finish, state.advance
         self._listeners: list[_Listener] = []
 
     async def __aenter__(self) -> Self:
@@ -141,7 +135,7 @@ class Sandbox:
                 self._listeners.append(_Listener(service, name, routes, (settings.host, port)))
         except OSError:
             for opened in self._listeners:
-                opened.close_socket()
+                opened.socket.close()
             raise
         self.api_url, self.cdn_url = service.api_url, service.cdn_url = [port.url for port in self._listeners]
         for opened in self._listeners:
@@ -206,22 +200,13 @@ class Sandbox:
             raise ValueError(f"{fault} cannot strike at {on}")
         places = (on,) if on else default_places(fault)
         if request_id is not None and FaultPlace.JOB in places:
-            self.state.simulator.jobs[request_id].faults.add(fault)
+            self.state.jobs[request_id].faults.add(fault)
             return
-        self.state.faults.arm(
-            FaultRule(fault=fault, places=places, times=times, probability=probability, request_id=request_id)
-        )
+        rule = FaultRule(fault=fault, places=places, times=times, probability=probability, request_id=request_id)
+        self.state.faults.rules.append(rule)
 
     def heal(self) -> None:
         """Disarm every fault, also those fixed to jobs."""
-        self.state.faults.clear()
-        for job in self.state.simulator.jobs.values():
+        self.state.faults.rules.clear()
+        for job in self.state.jobs.values():
             job.faults.clear()
-
-    def finish(self, request_id: str | None = None) -> None:
-        """End one job, or all of them, now."""
-        self.state.simulator.finish(request_id)
-
-    def advance(self, seconds: float) -> None:
-        """Let the sandbox's clock jump ahead."""
-        self.state.simulator.advance(seconds)

@@ -7,11 +7,13 @@ import contextlib
 import errno
 import hashlib
 import hmac
+import math
 import os
 import random
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -19,11 +21,12 @@ from pathlib import Path
 import msgspec
 from starlette.exceptions import HTTPException
 
+from eternal_tui.core.files import write_atomic
 from eternal_tui.sandbox.characters import Character, CharacterCatalog
 from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultPlan
 from eternal_tui.sandbox.render import MediaRenderer
 from eternal_tui.sandbox.settings import SandboxSettings, seeded_rng
-from eternal_tui.sandbox.simulator import JobSimulator, ProgressShape, SandboxJob
+from eternal_tui.sandbox.simulator import SAMPLE_JOBS, ProgressShape, SandboxJob, progress_at
 from eternal_tui.sandbox.validation import CHARACTER_PRICE, ParsedRequest, price
 
 
@@ -41,54 +44,46 @@ class RecordedRequest:
     status: int | None = None
 
 
-@dataclass(slots=True)
 class SandboxState:
-    """Jobs, credits, characters, armed faults and the requests received.
+    """Jobs, credits, characters, armed faults and the requests received; with a seed, ids and durations repeat.
 
-    `delayed_responses` counts responses delayed on purpose.
+    `requests` holds every request in order of arrival; `charged` the request ids that were paid for, and `created`
+    those of characters; `leaks` requests that carried the key to the CDN's origin. `delayed_responses` counts
+    responses delayed on purpose.
     """
 
-    settings: SandboxSettings
-    simulator: JobSimulator
-    faults: FaultPlan
-    signer: LinkSigner
-    renderer: MediaRenderer
-    credits: Decimal
-    characters: CharacterCatalog = field(default_factory=CharacterCatalog)
-    requests: list[RecordedRequest] = field(default_factory=list)
-    leaks: list[RecordedRequest] = field(default_factory=list)
-    charged: list[str] = field(default_factory=list)
-    created: list[str] = field(default_factory=list)
-    closing: asyncio.Event = field(default_factory=asyncio.Event)
-    activity: asyncio.Event = field(default_factory=asyncio.Event)
-    api_url: str = ""
-    cdn_url: str = ""
-    state_file: StateFile | None = None
-    repeated_links: dict[str, str] = field(default_factory=dict)
-    delayed_responses: int = 0
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self._rng = seeded_rng(os.urandom(16).hex() if settings.seed is None else settings.seed)
+        self._clock_offset_seconds = 0.0
+        self.faults = FaultPlan(settings.faults, seeded_rng(self._rng.random()))
+        self.signer = LinkSigner(self._rng)
+        self.renderer = MediaRenderer(settings)
+        self.credits = Decimal(str(settings.credits)).quantize(Decimal("0.01"))
+        self.jobs: dict[str, SandboxJob] = {}
+        self.characters = CharacterCatalog()
+        self.requests, self.leaks = list[RecordedRequest](), list[RecordedRequest]()
+        self.charged, self.created = list[str](), list[str]()
+        self.closing, self.activity = asyncio.Event(), asyncio.Event()
+        self.api_url = self.cdn_url = ""
+        self.repeated_links: dict[str, str] = {}
+        self.delayed_responses = 0
+        for sample in SAMPLE_JOBS if settings.sample_jobs else ():
+            request = ParsedRequest(character=sample.character, prompt=sample.prompt, kind=sample.kind)
+            sent_at = self.now() - sample.age_seconds
+            job = SandboxJob(sample.request_id, request, sent_at, sample.run_seconds, ProgressShape.LINEAR)
+            self.jobs[job.request_id] = job
+        self._state_file = settings.state_file
+        if self._state_file is not None:
+            self._load(self._state_file)
 
-    @classmethod
-    def create(cls, settings: SandboxSettings) -> SandboxState:
-        """A service as new; with a seed, ids, durations and chances repeat."""
-        rng = seeded_rng(os.urandom(16).hex() if settings.seed is None else settings.seed)
-        state = cls(
-            settings=settings,
-            simulator=JobSimulator(settings, rng),
-            faults=FaultPlan(settings.faults, seeded_rng(rng.random())),
-            signer=LinkSigner(rng),
-            renderer=MediaRenderer(settings),
-            credits=Decimal(str(settings.credits)).quantize(Decimal("0.01")),
-        )
-        if settings.sample_jobs:
-            state.simulator.add_samples()
-        if settings.state_file is not None:
-            state.state_file = StateFile(settings.state_file)
-            if (stored := state.state_file.load()) is not None:
-                state.credits, jobs, characters = stored
-                state.simulator.jobs = {job.request_id: job for job in jobs}
-                for character in characters:
-                    state.characters.add(character)
-        return state
+    def now(self) -> float:
+        """Seconds since the epoch as the sandbox sees them."""
+        return self.settings.clock() + self._clock_offset_seconds
+
+    def advance(self, seconds: float) -> None:
+        """Let the clock of jobs and links jump ahead."""
+        self._clock_offset_seconds += seconds
 
     def notify_activity(self) -> None:
         """Wake those who wait for a request to arrive or to be answered."""
@@ -119,10 +114,39 @@ class SandboxState:
     def accept(self, request: ParsedRequest) -> SandboxJob:
         """Charge for a request and queue it."""
         self.spend(price(request))
-        job = self.simulator.create(request, self.faults.next_faults(FaultPlace.JOB))
+        settings, rng = self.settings, self._rng
+        median = settings.video_median_seconds if request.kind == "video" else settings.image_median_seconds
+        job = SandboxJob(
+            request_id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            request=request,
+            created_at=self.now(),
+            run_seconds=rng.lognormvariate(math.log(median), settings.duration_sigma) / settings.speed,
+            shape=rng.choice(list(ProgressShape)),
+            faults=self.faults.next_faults(FaultPlace.JOB),
+        )
+        self.jobs[job.request_id] = job
         self.charged.append(job.request_id)
         self._save()
         return job
+
+    def finish(self, request_id: str | None = None) -> None:
+        """End one job, or every one, now."""
+        for job in self.jobs.values() if request_id is None else [self.jobs[request_id]]:
+            if job.ended_at is None:
+                job.run_seconds = min(job.run_seconds, self.now() - job.created_at)
+
+    def has_ended(self, job: SandboxJob) -> bool:
+        """Return whether the job has ended; a stuck one never does."""
+        if Fault.STUCK in job.faults:
+            return False
+        if job.ended_at is None and self.now() >= job.created_at + job.run_seconds:
+            job.ended_at = job.created_at + job.run_seconds
+        return job.ended_at is not None
+
+    def progress(self, job: SandboxJob) -> int:
+        """Percent shown for a job that has not ended."""
+        passed = self.now() - job.created_at
+        return progress_at(job.shape, passed / job.run_seconds if job.run_seconds > 0 else 1.0, job.request_id)
 
     def create_character(self, prompt: str) -> Character:
         """Charge for a new character and add it to the list."""
@@ -132,14 +156,26 @@ class SandboxState:
         self._save()
         return character
 
+    def _load(self, path: Path) -> None:
+        # An unreadable file is ignored: it belongs to a demo.
+        with contextlib.suppress(OSError, msgspec.MsgspecError, InvalidOperation):
+            stored = msgspec.json.decode(path.read_bytes(), type=_StoredState)
+            self.credits = Decimal(stored.credits)
+            self.jobs = {job.request_id: job for job in stored.jobs}
+            for character in stored.characters:
+                self.characters.add(character)
+
     def _save(self) -> None:
-        if self.state_file is None:
+        """Write the state whole after each paid request."""
+        if self._state_file is None:
             return
+        jobs = list(self.jobs.values())[-MAX_JOBS:]
         try:
-            self.state_file.save(self.credits, tuple(self.simulator.jobs.values()), self.characters.created)
+            stored = _StoredState(str(self.credits), jobs, self.characters.created)
+            write_atomic(self._state_file, msgspec.json.encode(stored))
         except OSError as problem:
             # Charged and queued all the same, and served until the end of this run. Reported once.
-            self.state_file = None
+            self._state_file = None
             sys.stderr.write(f"sandbox: jobs are no longer remembered: {problem.strerror or repr(problem)}.\n")
 
     def result_url(self, job: SandboxJob, *, lifetime_seconds: float) -> str:
@@ -147,7 +183,7 @@ class SandboxState:
         if job.request_id in self.repeated_links:
             return self.repeated_links.pop(job.request_id)
         path = self.signer.path_of(job)
-        return f"{self.cdn_url}{path}?{self.signer.sign(path, self.simulator.now() + lifetime_seconds)}"
+        return f"{self.cdn_url}{path}?{self.signer.sign(path, self.now() + lifetime_seconds)}"
 
     async def delay(self, seconds: float) -> None:
         """Wait in real time, cut short when the sandbox stops."""
@@ -195,74 +231,17 @@ class LinkSigner:
 MAX_JOBS = 10_000
 """Newest jobs that are saved."""
 
-_OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-
-
-class _StoredJob(msgspec.Struct, frozen=True):
-    request_id: str
-    request: ParsedRequest = msgspec.field(name="order")
-    created_at: float
-    run_seconds: float = msgspec.field(name="takes")
-    shape: ProgressShape
-    faults: tuple[Fault, ...]
-
 
 class _StoredState(msgspec.Struct, frozen=True):
     credits: str
-    jobs: tuple[_StoredJob, ...]
-    characters: tuple[Character, ...] = ()
+    jobs: list[SandboxJob]
+    characters: list[Character] = []
 
 
-class StateFile:
-    """A file with credits, jobs and created characters; written whole after each paid request, read at the start.
-
-    An unreadable file is ignored: it belongs to a demo.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def load(self) -> tuple[Decimal, list[SandboxJob], tuple[Character, ...]] | None:
-        """Return credits, jobs and created characters, None where there is nothing readable."""
-        try:
-            stored = msgspec.json.decode(self._path.read_bytes(), type=_StoredState)
-            credits_left = Decimal(stored.credits)
-        except (OSError, msgspec.MsgspecError, InvalidOperation):
-            return None
-        jobs = [
-            SandboxJob(
-                request_id=each.request_id,
-                request=each.request,
-                created_at=each.created_at,
-                run_seconds=each.run_seconds,
-                shape=each.shape,
-                faults=set(each.faults),
-            )
-            for each in stored.jobs
-        ]
-        return credits_left, jobs, stored.characters
-
-    def check_writable(self) -> None:
-        """Raise OSError where the file cannot be written."""
-        if self._path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self._path))
-        fresh = self._temporary_path()
-        os.close(os.open(fresh, _OPEN_FLAGS, 0o600))
-        fresh.unlink()
-
-    def save(self, credits_left: Decimal, all_jobs: Sequence[SandboxJob], characters: Sequence[Character]) -> None:
-        """Write the state of a sandbox; raises OSError."""
-        newest = all_jobs[-MAX_JOBS:]
-        jobs = tuple(
-            _StoredJob(
-                job.request_id, job.request, job.created_at, job.run_seconds, job.shape, tuple(sorted(job.faults))
-            )
-            for job in newest
-        )
-        fresh = self._temporary_path()
-        with os.fdopen(os.open(fresh, _OPEN_FLAGS, 0o600), "wb") as file:
-            file.write(msgspec.json.encode(_StoredState(str(credits_left), jobs, tuple(characters))))
-        fresh.replace(self._path)
-
-    def _temporary_path(self) -> Path:
-        return self._path.with_name(f".{self._path.name}.{os.getpid()}")
+def check_writable(path: Path) -> None:
+    """Raise OSError where a state file cannot be written."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    probe = path.with_name(f".{path.name}.{os.getpid()}")
+    probe.touch(0o600)
+    probe.unlink()

@@ -138,7 +138,7 @@ class JobEngineMachine(EngineMachine):
         self.posts += posts
         self.jobs.add(job.id)
         if job_fault is not None and job.request_id is None:
-            self.sandbox.state.faults.clear()
+            self.sandbox.state.faults.rules.clear()
 
     @rule()
     def submit_while_unreachable(self) -> None:
@@ -178,7 +178,7 @@ class JobEngineMachine(EngineMachine):
         """Go on with the folder as it stands on disk; what the killed engines do afterwards happens elsewhere."""
 
         async def kill() -> None:
-            self.sandbox.state.faults.clear()
+            self.sandbox.state.faults.rules.clear()
             sending = None
             if in_flight:
                 self.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)

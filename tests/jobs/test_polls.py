@@ -38,7 +38,7 @@ async def run_to_end(
     Progress is of that shape, or null.
     """
     sent = await bench.engine.submit_many([request] * JOBS, confirmed=True)
-    lives = [bench.sandbox.state.simulator.jobs[str(job.request_id)] for job in sent]
+    lives = [bench.sandbox.state.jobs[str(job.request_id)] for job in sent]
     for life in lives:
         if shape is None:
             life.faults.add(Fault.NULL_PROGRESS)
@@ -114,7 +114,7 @@ async def test_visible_jobs_share_their_polls(tmp_path: Path, sandbox: Sandbox, 
     async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
         sent = await bench.engine.submit_many([IMAGE_REQUEST] * in_view, confirmed=True)
         for job in sent:
-            sandbox.state.simulator.jobs[str(job.request_id)].run_seconds = 36_000.0
+            sandbox.state.jobs[str(job.request_id)].run_seconds = 36_000.0
         began, counts = clock.monotonic(), []
         # Long beyond any learned duration, where nothing but being in view asks for a poll.
         for until, seen in ((150.0, []), (160.0, sent), (192.0, sent)):

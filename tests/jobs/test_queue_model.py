@@ -51,12 +51,12 @@ def requests_named(first: int, count: int) -> list[GenerateRequest]:
 
 def accepted(sandbox: Sandbox) -> Counter[str]:
     """How often the service has accepted, and charged for, each prompt."""
-    return Counter(job.request.prompt for job in sandbox.state.simulator.jobs.values())
+    return Counter(job.request.prompt for job in sandbox.state.jobs.values())
 
 
 def most_running(sandbox: Sandbox) -> int:
     """How many jobs ran at once at the service, at most."""
-    jobs = list(sandbox.state.simulator.jobs.values())
+    jobs = list(sandbox.state.jobs.values())
     return max(
         (sum(each.created_at <= job.created_at < each.created_at + each.run_seconds for each in jobs) for job in jobs),
         default=0,
@@ -236,7 +236,7 @@ class QueueMachine(EngineMachine):
             self.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.POST)
             shutil.copytree(before, self.folder, ignore=shutil.ignore_patterns("instances"))
             await self.close_all()
-            self.sandbox.state.faults.clear()
+            self.sandbox.state.faults.rules.clear()
             await self.open()
 
         self.run(kill())

@@ -158,9 +158,9 @@ async def _resume_thousand_jobs(tmp_path: Path, sandbox: Sandbox, clock: FakeClo
         first = await bench.engine.submit(IMAGE_REQUEST)
         record = bench.history.get(first.id)
         assert record is not None
-        known = sandbox.state.simulator.jobs[str(first.request_id)]
+        known = sandbox.state.jobs[str(first.request_id)]
         ids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(999)]
-        sandbox.state.simulator.jobs.update(dict.fromkeys(ids, known))
+        sandbox.state.jobs.update(dict.fromkeys(ids, known))
         bench.history.add_many({**record, "request_id": request_id} for request_id in ids)
     policy = JobPolicy(requests_per_second=10.0)
     async with run_engine(tmp_path, sandbox, clock=clock, fs=files, policy=policy, start=False) as bench:

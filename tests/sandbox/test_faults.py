@@ -178,7 +178,7 @@ async def test_progress_faults(sandbox: Sandbox, api: httpx.AsyncClient) -> None
     assert (await poll(api, request_id))["progress"] is None
     sandbox.heal()
     sandbox.inject(Fault.BACKWARDS_PROGRESS, request_id=request_id)
-    sandbox.advance(sandbox.state.simulator.jobs[request_id].run_seconds * 0.9)
+    sandbox.advance(sandbox.state.jobs[request_id].run_seconds * 0.9)
     shown = [(await poll(api, request_id))["progress"] for _ in range(6)]
     assert shown != sorted(shown)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import Any
 
 import httpx
 import msgspec
@@ -12,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.sandbox.settings import SandboxSettings, seeded_rng
-from eternal_tui.sandbox.simulator import JobSimulator, ProgressShape, progress_at
+from eternal_tui.sandbox.settings import SandboxSettings
+from eternal_tui.sandbox.simulator import ProgressShape, progress_at
+from eternal_tui.sandbox.state import SandboxState
 from eternal_tui.sandbox.validation import ParsedRequest
 from tests.sandbox.client import TINY_SETTINGS, VIDEO_BODY, api_client, poll, submit
 
@@ -91,11 +93,10 @@ async def test_one_seed_gives_one_row_of_ids_and_no_seed_gives_others() -> None:
 
 
 @pytest.mark.parametrize(("kind", "median"), [("image", 12.0), ("video", 60.0)])
-@pytest.mark.parametrize("speed", [1.0, 20.0])
-def test_durations_are_lognormal_around_their_median(kind: str, median: float, speed: float) -> None:
-    engine = JobSimulator(SandboxSettings(speed=speed), seeded_rng(1))
-    order = ParsedRequest(character="6870", prompt="x", kind="video" if kind == "video" else "image")
-    takes = [math.log(engine.create(order, frozenset()).run_seconds * speed) for _ in range(2000)]
+def test_durations_are_lognormal_around_their_median(kind: Any, median: float) -> None:
+    state = SandboxState(SandboxSettings(speed=20.0, seed=1, credits=1e6))
+    order = ParsedRequest(character="6870", prompt="x", kind=kind)
+    takes = [math.log(state.accept(order).run_seconds * 20) for _ in range(2000)]
     assert abs(statistics.median(takes) - math.log(median)) < 0.05
     assert abs(statistics.stdev(takes) - 0.35) < 0.03
 

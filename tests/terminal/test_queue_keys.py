@@ -56,7 +56,7 @@ def test_the_queue_is_ordered_cancelled_held_and_released(columns: int, rows: in
             app.wait_for("Send 3 queued requests?")
             app.type("y")
             app.wait_for("5 done today")
-            sent = [job.request.prompt for job in sandbox.state.simulator.jobs.values()]
+            sent = [job.request.prompt for job in sandbox.state.jobs.values()]
             assert sent[2:] == ["In rain", "At sea", "In snow"]
 
             app.type("H")
