@@ -1,4 +1,4 @@
-"""The public characters, cached for a day, and the check of which may be submitted."""
+"""The public characters, cached for a day, the check of which may be submitted, and the user's favourites."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from eternal_tui.api.errors import ApiError, InvalidResponse, ResponseLost
 from eternal_tui.api.models import Character, normalize_character_id
 from eternal_tui.core.clock import Clock
-from eternal_tui.core.files import read_limited, write_atomic
+from eternal_tui.core.files import JsonStore, read_limited, write_atomic
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 MAX_AGE_SECONDS = 86_400.0
@@ -77,13 +76,14 @@ class CharacterCatalog:
         self._clock = clock
         self._service = service
         self._by_id: dict[str, Character] = {}
-        self._partial: dict[str, Character] = {}
         self._backed_off_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
         self._partial_listeners: list[Callable[[Sequence[Character]], None]] = []
         self.allowed: Sequence[Character] = ()
         self.fetched_at: float | None = None
         self.load_error: ApiError | None = None
+        self.partial: Mapping[str, Character] = {}
+        """The characters of the latest request so far, allowed or not, complete or not."""
 
     @property
     def is_fresh(self) -> bool:
@@ -98,10 +98,7 @@ class CharacterCatalog:
         if self.fetched_at is not None:
             return
         with contextlib.suppress(OSError, ValueError, msgspec.DecodeError):
-            data = read_limited(self._path)
-            if data is None:
-                return
-            stored = msgspec.json.decode(data, type=_StoredCatalog)
+            stored = msgspec.json.decode(read_limited(self._path) or b"", type=_StoredCatalog)
             if stored.service == self._service:
                 self.replace_all(stored.characters, stored.fetched_at)
 
@@ -118,13 +115,13 @@ class CharacterCatalog:
         if self._reading is None or self._reading.done():
             self._reading = asyncio.create_task(self._read(), name="read characters")
             self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        listeners = [on_partial] if on_partial is not None and not self.allowed else []
-        self._partial_listeners += listeners
+        if on_partial is not None:
+            self._partial_listeners.append(on_partial)
         try:
             await asyncio.shield(self._reading)
         finally:
-            for listener in listeners:
-                self._partial_listeners.remove(listener)
+            if on_partial is not None:
+                self._partial_listeners.remove(on_partial)
         return self.allowed
 
     async def close(self) -> None:
@@ -134,38 +131,29 @@ class CharacterCatalog:
             await asyncio.gather(self._reading, return_exceptions=True)
 
     async def _read(self) -> None:
-        found = self._partial = {}
+        self.partial = found = dict[str, Character]()
         try:
             async for character in self._list_characters():
                 _merge(found, character)
-                if len(found) % PAGE_SIZE == 0:
+                if len(found) % PAGE_SIZE == 0 and not self.allowed:
                     for listener in self._partial_listeners:
                         listener([each for each in found.values() if each.is_allowed])
                 if len(found) >= MAX_CHARACTERS:
-                    break
+                    self.replace_all(found.values(), self.fetched_at)
+                    raise InvalidResponse(f"The character list does not end; showing the first {MAX_CHARACTERS:,}.")
         except ApiError as error:
             self.back_off(error)
             raise
-        if len(found) >= MAX_CHARACTERS:
-            self.replace_all(found.values(), self.fetched_at)
-            endless = InvalidResponse(f"The character list does not end; showing the first {MAX_CHARACTERS:,}.")
-            self.back_off(endless)
-            raise endless
         now = self._clock.time()
         self.replace_all(found.values(), now)
         stored = _StoredCatalog(self._service, now, tuple(found.values()))
         with contextlib.suppress(OSError, msgspec.EncodeError, UnicodeError):
             write_atomic(self._path, msgspec.json.encode(stored))
 
-    @property
-    def partial(self) -> Mapping[str, Character]:
-        """The characters of the latest request so far, allowed or not, complete or not."""
-        return self._partial
-
     def by_id(self, character_id: str) -> Character | None:
         """Return the character of that id as listed last, allowed or not; None where it is not listed."""
         key = normalize_character_id(character_id)
-        return self._partial.get(key) or self._by_id.get(key)
+        return self.partial.get(key) or self._by_id.get(key)
 
     def name_of(self, character_id: str) -> str:
         """Return the character's name, untrusted, or an empty string."""
@@ -219,9 +207,9 @@ class CharacterCatalog:
                 id=character.id,
                 status=sanitize(character.status, limit=40),
             )
-        if rejection or not character_id or self.is_fresh or normalize_character_id(character_id) in self._partial:
+        if rejection or not character_id or self.is_fresh or normalize_character_id(character_id) in self.partial:
             return Verdict(rejection)
-        if self.by_id(character_id) is not None and self._is_younger_than(MAX_TRUSTED_SECONDS):
+        if character is not None and self._is_younger_than(MAX_TRUSTED_SECONDS):
             days = round((self._clock.time() - (self.fetched_at or 0.0)) / 86_400)
             return Verdict(
                 note=format_safe(
@@ -242,26 +230,29 @@ class CharacterCatalog:
         self.load_stored()
         if self._is_current_for(wanted):
             return True
-        waiting = asyncio.ensure_future(self.load(force_refresh=True))
+        waiting, awake = asyncio.ensure_future(self.load(force_refresh=True)), asyncio.Event()
+        waiting.add_done_callback(lambda _: awake.set())
         began = last_read_at = self._clock.monotonic()
         named_at: float | None = None
         count, key, is_reported = 0, normalize_character_id(wanted), False
         try:
             while not waiting.done():
                 now = self._clock.monotonic()
-                count, last_read_at = len(self._partial), now if len(self._partial) > count else last_read_at
-                if key in self._partial:
+                count, last_read_at = len(self.partial), now if len(self.partial) > count else last_read_at
+                if key in self.partial:
                     named_at = now if named_at is None else named_at
                     if self.rejection_reason(wanted) or now - named_at >= SETTLE_SECONDS:
                         return True
                 if now - last_read_at >= LIST_STALL_SECONDS or now - began >= MAX_LIST_SECONDS:
                     self.back_off(ResponseLost("It did not arrive in time. Checking is free; safe to retry."))
-                    return key in self._partial
+                    return key in self.partial
                 if not is_reported and now - began >= LONG_WAIT_SECONDS:
                     is_reported = True
                     on_long_wait()
-                await _wait_briefly(waiting, self._clock)
-            return waiting.exception() is None or key in self._partial
+                awake.clear()
+                self._clock.call_later(_CHECK_INTERVAL_SECONDS, awake.set)
+                await awake.wait()
+            return waiting.exception() is None or key in self.partial
         finally:
             waiting.cancel()
             with contextlib.suppress(ApiError, asyncio.CancelledError):
@@ -283,10 +274,38 @@ def _merge(known: dict[str, Character], character: Character) -> None:
         known[key] = character
 
 
-async def _wait_briefly(waiting: asyncio.Future[Any], clock: Clock) -> None:
-    pause = asyncio.ensure_future(clock.sleep(_CHECK_INTERVAL_SECONDS))
-    try:
-        await asyncio.wait({waiting, pause}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        pause.cancel()
-        await asyncio.gather(pause, return_exceptions=True)
+MAX_RECENT = 20
+"""Characters in the list of recently used ones."""
+
+MAX_FAVOURITES = 500
+
+
+class Favourites(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ids of characters: favourites in the order they were chosen, recent ones with the latest first."""
+
+    favourites: tuple[str, ...] = ()
+    recent: tuple[str, ...] = ()
+
+    def toggle(self, character_id: str) -> Favourites:
+        """Return a copy with this character added to or removed from the favourites."""
+        if character_id in self.favourites:
+            favourites = tuple(each for each in self.favourites if each != character_id)
+        else:
+            favourites = (*self.favourites, character_id)[-MAX_FAVOURITES:]
+        return msgspec.structs.replace(self, favourites=favourites)
+
+    def mark_used(self, character_id: str) -> Favourites:
+        """Return a copy with this character as the last used one."""
+        others = tuple(each for each in self.recent if each != character_id)
+        return msgspec.structs.replace(self, recent=(character_id, *others)[:MAX_RECENT])
+
+
+class FavouriteStore(JsonStore[Favourites]):
+    """`favourites.json` in the data folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "favourites.json", Favourites, "The favourites")
+
+    def load(self) -> Favourites:
+        """Return the favourites on disk; empty where there are none."""
+        return super().load() or Favourites()

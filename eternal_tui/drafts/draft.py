@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from eternal_tui.api.models import MAX_DURATION_SECONDS, MIN_DURATION_SECONDS, GenerateRequest, MediaType, Quality
 from eternal_tui.drafts.expansion import (
     MAX_COUNT,
-    RequestMatrix,
-    RequestSettings,
     escape_prompt,
-    expand,
     expand_prompts,
     insert_snippets,
     split_lines,
@@ -75,36 +72,19 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, renam
         """The types to send, the selected one first."""
         return _unique(self.type, *_MEDIA_TYPES) if self.both_types else (self.type,)
 
-    @property
-    def settings(self) -> RequestSettings:
-        """The first combination of settings."""
-        return self.all_settings[0]
-
-    @property
-    def all_settings(self) -> tuple[RequestSettings, ...]:
-        """Every combination of the chosen values that apply to a type."""
-        return tuple(
-            each for kind in self.types for each in (self._image_settings if kind == "image" else self._video_settings)
-        )
-
-    @property
-    def _image_settings(self) -> tuple[RequestSettings, ...]:
-        return tuple(
-            RequestSettings(type="image", quality=each) for each in _unique(self.quality, *self.extra_qualities)
-        )
-
-    @property
-    def _video_settings(self) -> tuple[RequestSettings, ...]:
-        sounds = (self.audio, not self.audio) if self.both_audio else (self.audio,)
-        return tuple(
-            RequestSettings(type="video", duration=seconds, audio=audio)
-            for seconds in _unique(self.duration, *self.extra_durations)
-            for audio in sounds
-        )
-
     def requests(self, character_id: str, prompt: str) -> tuple[GenerateRequest, ...]:
-        """Return one request for each combination of settings."""
-        return tuple(expand(RequestMatrix(characters=(character_id,), prompts=(prompt,), settings=self.all_settings)))
+        """Return one request for each combination of the chosen values that apply to a type, the first ones first."""
+        seconds = _unique(self.duration, *self.extra_durations)
+        sounds = (self.audio, not self.audio) if self.both_audio else (self.audio,)
+        variants: dict[MediaType, list[dict[str, Any]]] = {
+            "image": [{"quality": each} for each in _unique(self.quality, *self.extra_qualities)],
+            "video": [{"duration": each, "audio": audio} for each in seconds for audio in sounds],
+        }
+        return tuple(
+            GenerateRequest(character=character_id, prompt=prompt, type=kind, **settings)
+            for kind in self.types
+            for settings in variants[kind]
+        )
 
     def with_request(self, request: GenerateRequest) -> Draft:
         """Return the draft filled from a request; settings that the request lacks keep their values."""

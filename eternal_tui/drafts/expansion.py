@@ -1,4 +1,4 @@
-"""Prompt templates (`a {red|blue} coat`, `@name` for a snippet) and matrices of settings, expanded into requests."""
+"""Prompt templates: `a {red|blue} coat`, and `@name` for a snippet."""
 
 from __future__ import annotations
 
@@ -7,53 +7,15 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from math import prod
 
-import msgspec
-
-from eternal_tui.api.models import GenerateRequest, MediaType, Quality
-
 MAX_COUNT = 20
-
+"""How often each request of a form can be sent."""
 
 MAX_REQUESTS = 100
 """Most requests of one submit: a typing error in a matrix must not empty an account."""
 
 
-class RequestSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The settings of a request; fields that do not apply to its type are None."""
-
-    type: MediaType
-    duration: int | None = None
-    audio: bool | None = None
-    quality: Quality | None = None
-
-
-class RequestMatrix(msgspec.Struct, frozen=True, kw_only=True):
-    """Values to combine; each combination is sent `count` times."""
-
-    characters: tuple[str, ...]
-    prompts: tuple[str, ...]
-    settings: tuple[RequestSettings, ...]
-    count: int = 1
-
-    def __len__(self) -> int:
-        return len(self.characters) * len(self.prompts) * len(self.settings) * self.count
-
-
 class TooManyRequests(ValueError):
-    """More than MAX_REQUESTS requests, or a count outside 1–MAX_COUNT. Nothing was sent."""
-
-
-def expand(matrix: RequestMatrix) -> list[GenerateRequest]:
-    """Return every request of the matrix in order, repetitions next to each other; raises TooManyRequests."""
-    if not 1 <= matrix.count <= MAX_COUNT:
-        raise TooManyRequests(f"Each request can be sent 1 to {MAX_COUNT} times.")
-    if len(matrix) > MAX_REQUESTS:
-        raise TooManyRequests(f"That makes {len(matrix)} requests; one submit sends {MAX_REQUESTS} at most.")
-    combinations = product(matrix.characters, matrix.prompts, matrix.settings, range(matrix.count))
-    return [
-        GenerateRequest(character=character, prompt=prompt, **msgspec.structs.asdict(settings))
-        for character, prompt, settings, _ in combinations
-    ]
+    """More than MAX_REQUESTS requests. Nothing was sent."""
 
 
 def split_lines(text: str) -> tuple[str, ...]:

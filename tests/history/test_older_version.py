@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from eternal_tui.characters.favourites import FavouriteStore
+from eternal_tui.characters.catalog import FavouriteStore
 from eternal_tui.config.loader import load_settings
 from eternal_tui.drafts.stores import DraftStore, PresetStore
 from eternal_tui.history.history import History

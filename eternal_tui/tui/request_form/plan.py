@@ -9,7 +9,7 @@ from eternal_tui.api.models import GenerateRequest, validation_errors
 from eternal_tui.characters.resolver import ResolvedCharacter
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.drafts.draft import Draft
-from eternal_tui.drafts.expansion import MAX_REQUESTS, RequestMatrix, TemplateError, TooManyRequests, expand
+from eternal_tui.drafts.expansion import MAX_REQUESTS, TemplateError, TooManyRequests
 
 
 class SubmitPlan(NamedTuple):
@@ -37,20 +37,17 @@ def make_plan(draft: Draft, resolved: Sequence[ResolvedCharacter], snippets: Map
     priced = draft.requests(resolved[0].id, prompts[0][0])
     blank = next((text for text, _ in prompts if not text.strip()), prompts[0][0])
     prompt_error = prompt_error or validation_errors(draft.requests(resolved[0].id, blank)[0]).get("prompt", "")
-    matrix = RequestMatrix(
-        characters=tuple(names),
-        prompts=tuple(text for text, _ in prompts),
-        settings=draft.all_settings,
-        count=draft.count,
-    )
-    count = len(matrix)
+    count = len(names) * len(prompts) * len(priced) * draft.count
     if count > MAX_REQUESTS:
         size_error = f"{count} requests: one submit sends {MAX_REQUESTS} at most."
     if size_error:
         return SubmitPlan(priced, (), (), (), count, prompt_error, size_error)
-    requests = tuple(expand(matrix))
-    per_prompt = len(draft.all_settings) * draft.count
-    templates = tuple(template for _ in names for _, template in prompts for _ in range(per_prompt))
-    return SubmitPlan(
-        priced, requests, tuple(names[each.character] for each in requests), templates, count, prompt_error
-    )
+    planned = [
+        (request, name, template)
+        for character, name in names.items()
+        for prompt, template in prompts
+        for request in draft.requests(character, prompt)
+        for _ in range(draft.count)
+    ]
+    requests, request_names, templates = zip(*planned, strict=True)
+    return SubmitPlan(priced, requests, request_names, templates, count, prompt_error)

@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import Character, InvalidRequest, character_request
-from eternal_tui.characters.favourites import FavouriteStore
+from eternal_tui.characters.catalog import FavouriteStore
 from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.history.errors import HistoryError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.api.models import CreateCharacterResponse
-from eternal_tui.characters.favourites import MAX_RECENT, Favourites, FavouriteStore
+from eternal_tui.characters.catalog import MAX_RECENT, Favourites, FavouriteStore
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from eternal_tui.services import Services
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
