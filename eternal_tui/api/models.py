@@ -163,7 +163,7 @@ def normalize_character_id(text: str) -> str:
 def validation_errors(request: GenerateRequest) -> dict[str, str]:
     """Return, field by field, a sentence for each documented rule the picture or clip breaks; empty: it may be sent."""
     errors = {
-        "character": _character_error(request.character),
+        "character": character_error(request.character),
         "prompt": _prompt_error(request.prompt),
         "type": "" if request.type in ("image", "video") else "type must be image or video.",
         "duration": _duration_error(request),
@@ -189,7 +189,8 @@ def character_request(prompt: str) -> GenerateRequest:
     return GenerateRequest(character="", prompt=prompt, type="character")
 
 
-def _character_error(character: str) -> str:
+def character_error(character: str) -> str:
+    """Return why a text is no character ID, "" where it is one."""
     if not character.strip():
         return "Character is required (ID or name, e.g. 6870)."
     if is_character_id(character):

@@ -8,13 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from eternal_tui.api.errors import RequestNotSent
-from eternal_tui.api.models import (
-    Character,
-    GenerateRequest,
-    is_character_id,
-    normalize_character_id,
-    validation_errors,
-)
+from eternal_tui.api.models import Character, character_error, is_character_id, normalize_character_id
 from eternal_tui.characters.catalog import CharacterCatalog
 from eternal_tui.core.sanitize import SafeText, UntrustedText, format_safe, sanitize
 
@@ -109,7 +103,9 @@ class CharacterResolver:
         Unless `whole_names`, a prefix of only one character resolves to it.
         """
         text = text.strip()
-        identifier = normalize_character_id(self._id_from_label(text))
+        name, separator, labelled_id = text.rpartition(_LABEL_SEPARATOR)
+        # A label has no comma: a text with one is a list, whose last ID must not replace all of it.
+        identifier = normalize_character_id(labelled_id if separator and name and "," not in name else text)
         if problem := self._rejection_reason(identifier) if identifier else "":
             return ResolvedCharacter(problem=problem)
         if identifier in self._refused_ids:
@@ -117,9 +113,9 @@ class CharacterResolver:
         if character := self._by_id.get(identifier):
             return ResolvedCharacter(id=identifier, character=character)
         if identifier.isascii() and identifier.isdigit() and is_character_id(identifier):
-            return ResolvedCharacter(id=identifier, label_name=text.rpartition(_LABEL_SEPARATOR)[0])
+            return ResolvedCharacter(id=identifier, label_name=name)
         if not text or "/" in text or text.lower().startswith(("data:", "http:", "https:")):
-            return ResolvedCharacter(problem=_id_error(text))
+            return ResolvedCharacter(problem=character_error(text))
         return self._resolve_name(text, whole_names=whole_names)
 
     def resolve_all(self, text: str) -> list[ResolvedCharacter]:
@@ -129,12 +125,6 @@ class CharacterResolver:
         if whole.id or len(entries) < 2:
             return [whole if whole.id or not entries else self.resolve(entries[0])]
         return [self.resolve(entry) for entry in entries]
-
-    def _id_from_label(self, text: str) -> str:
-        """Return the ID in a label such as "Astrid · 6870", else the text itself."""
-        name, separator, identifier = text.rpartition(_LABEL_SEPARATOR)
-        # A label has no comma: a text with one is a list, whose last ID must not replace all of it.
-        return identifier.strip() if separator and name and "," not in name else text
 
     def _resolve_name(self, text: str, *, whole_names: bool) -> ResolvedCharacter:
         wanted = _search_key(text)
@@ -167,10 +157,6 @@ def format_label(character: Character) -> str:
     """Return the text of a chosen character in the form: its name and its ID."""
     name = sanitize(character.name, limit=60).strip()
     return f"{name}{_LABEL_SEPARATOR}{character.id}" if name and "," not in name else character.id
-
-
-def _id_error(text: str) -> str:
-    return validation_errors(GenerateRequest(character=text, prompt="x", type="image")).get("character", "")
 
 
 def _search_key(text: str) -> str:
