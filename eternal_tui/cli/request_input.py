@@ -19,6 +19,7 @@ from eternal_tui.cli.output import is_terminal
 from eternal_tui.core.formatting import format_bytes
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.drafts.expansion import expand_prompts, is_template
+from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import parse_tags
 
 if TYPE_CHECKING:
@@ -140,13 +141,11 @@ def _plan_file(context: Context, characters: list[str], defaults: dict[str, Any]
     errors: list[str] = []
     try:
         text = _read_text(name, context.output.stdin)
-        for line, row in _csv_rows(text) if _is_csv(name, text) else _json_rows(text):
-            if isinstance(row, InputError):
-                errors.append(str(row))
-                continue
-            fields = _with_defaults(row.values, defaults)
+        rows = _csv_rows(text, errors) if _is_csv(name, text) else _json_rows(text, errors)
+        for line, values, content in rows:
+            fields = _with_defaults(values, defaults)
             found = _errors_of({"character": next(iter(characters), ""), **fields})
-            errors += [str(InputError(line, message, row.column(field))) for field, message in found.items()]
+            errors += [str(InputError(line, message, _column(field, content))) for field, message in found.items()]
             if not errors:
                 for character in [fields["character"]] if "character" in fields else characters:
                     planned += _expand({**fields, "character": character}, f"{shown}, line {line}")
@@ -154,18 +153,15 @@ def _plan_file(context: Context, characters: list[str], defaults: dict[str, Any]
                 raise InputError(line, f"more than {MAX_JOBS_PER_RUN} requests")
     except InputError as error:
         errors.append(str(error))
-    if errors or not planned:
-        _report_errors(context, shown, errors or ["no requests"])
-    return planned
-
-
-def _report_errors(context: Context, shown: str, errors: Sequence[str]) -> None:
+    if not errors and not planned:
+        errors = ["no requests"]
     for sentence in errors[:MAX_REPORTED_ERRORS]:
         context.output.error(sanitize(f"{shown}, {sentence}"))
-    more = len(errors) - MAX_REPORTED_ERRORS
-    rest = f" {more} not shown." if more > 0 else ""
-    count = f"{len(errors)} error{'s' if len(errors) > 1 else ''}"
-    raise UsageError(f"{count} in {shown}.{rest}")
+    if errors:
+        more = len(errors) - MAX_REPORTED_ERRORS
+        rest = f" {more} not shown." if more > 0 else ""
+        raise UsageError(f"{pluralize(len(errors), 'error')} in {shown}.{rest}")
+    return planned
 
 
 def _read_text(name: str, stdin: TextIO) -> str:
@@ -196,30 +192,25 @@ def _is_csv(name: str, text: str) -> bool:
     return suffix not in (".jsonl", ".ndjson", ".json") and not text.lstrip().startswith(("{", "["))
 
 
-class _Row:
-    """The fields of one line, and the column of each for messages."""
-
-    def __init__(self, values: dict[str, Any], text: str | None = None) -> None:
-        self.values = values
-        self._text = text
-
-    def column(self, field: str) -> int | str | None:
-        if self._text is None:
-            return field
-        found = re.search(rf'"{field}"\s*:\s*', self._text)
-        return found.end() + 1 if found else None
+_Rows = Iterator[tuple[int, dict[str, Any], str]]
+"""The number of a line, its fields, and the JSON they were read from."""
 
 
-_Rows = Iterator[tuple[int, "_Row | InputError"]]
+def _column(field: str, content: str) -> int | str | None:
+    """Return where a field is: the column of its value in JSON, its name in CSV."""
+    found = re.search(rf'"{field}"\s*:\s*', content)
+    return found.end() + 1 if found else None if content else field
 
 
-def _json_rows(text: str) -> _Rows:
+def _json_rows(text: str, errors: list[str]) -> _Rows:
     for line, content in enumerate(text.split("\n"), 1):
         if content.strip():
             try:
-                yield line, _Row(_json_object(line, content), content)
+                values = _json_object(line, content)
             except InputError as error:
-                yield line, error
+                errors.append(str(error))
+            else:
+                yield line, values, content
 
 
 def _json_object(line: int, text: str) -> dict[str, Any]:
@@ -243,7 +234,7 @@ def _json_object(line: int, text: str) -> dict[str, Any]:
     return {name: given for name, given in value.items() if given is not None}
 
 
-def _csv_rows(text: str) -> _Rows:
+def _csv_rows(text: str, errors: list[str]) -> _Rows:
     head = text.split("\n", 1)[0]
     delimiter = max(_CSV_DELIMITERS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -262,10 +253,11 @@ def _csv_rows(text: str) -> _Rows:
         if not header:
             header = _csv_header(line, cells)
         elif len(cells) > len(header):
-            yield line, InputError(line, f"{len(cells)} cells, but the header has {len(header)}", len(header) + 1)
+            what = f"{len(cells)} cells, but the header has {len(header)}"
+            errors.append(str(InputError(line, what, len(header) + 1)))
         else:
             values = {name: cell for name, cell in zip(header, cells, strict=False) if cell.strip()}
-            yield line, _Row(_from_csv(values))
+            yield line, _from_csv(values), ""
 
 
 def _csv_header(line: int, cells: Sequence[str]) -> list[str]:
@@ -313,24 +305,25 @@ def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> di
     return fields
 
 
-def _errors_of(fields: Mapping[str, Any]) -> dict[str, str]:
-    """Return a sentence for each field that breaks a rule."""
+def _shape_errors(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return a sentence on a field of another type, or far too long."""
     for name in ("character", "prompt", "type", "quality", "note", "output"):
         if not isinstance(fields.get(name, ""), str | None):
             return {name: f"{name} is text."}
-    tags, audio = fields["tags"], fields.get("audio")
-    for name, is_valid, message in (
-        ("tags", isinstance(tags, list) and all(isinstance(tag, str) for tag in tags), "tags is a list of words."),
-        ("audio", audio is None or isinstance(audio, bool), "audio is true or false."),
-        (
-            "prompt",
-            len(fields.get("prompt", "")) <= MAX_PROMPT_CHARS,
-            f"A prompt has at most {MAX_PROMPT_CHARS} characters.",
-        ),
-        ("note", len(fields.get("note", "")) <= MAX_NOTE_CHARS, f"A note has at most {MAX_NOTE_CHARS} characters."),
-    ):
-        if not is_valid:
-            return {name: message}
+    if not isinstance(fields["tags"], list) or not all(isinstance(tag, str) for tag in fields["tags"]):
+        return {"tags": "tags is a list of words."}
+    if not isinstance(fields.get("audio"), bool | None):
+        return {"audio": "audio is true or false."}
+    for name, most in (("prompt", MAX_PROMPT_CHARS), ("note", MAX_NOTE_CHARS)):
+        if len(fields.get(name, "")) > most:
+            return {name: f"A {name} has at most {most} characters."}
+    return {}
+
+
+def _errors_of(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return a sentence for each field that breaks a rule."""
+    if errors := _shape_errors(fields):
+        return errors
     errors = validation_errors(_request(fields))
     try:
         if not all(prompt.strip() for prompt in expand_prompts(fields.get("prompt", ""))):
@@ -352,15 +345,14 @@ def _is_invalid_character(character: str) -> bool:
 
 
 def _request(fields: Mapping[str, Any]) -> GenerateRequest:
-    names = ("character", "prompt", "type", "duration", "audio", "quality")
+    names = GenerateRequest.__struct_fields__
     return GenerateRequest(**{"prompt": "", **{name: fields[name] for name in names if name in fields}})
 
 
 def _expand(fields: Mapping[str, Any], source: str) -> list[PlannedRequest]:
     """Return the requests of one line: each alternative of its prompt, `count` times."""
     template = fields["prompt"]
-    prompts = expand_prompts(template)
-    one = [
+    return [
         PlannedRequest(
             request=_request({**fields, "prompt": prompt}),
             tags=parse_tags(" ".join(fields["tags"])),
@@ -369,7 +361,6 @@ def _expand(fields: Mapping[str, Any], source: str) -> list[PlannedRequest]:
             output=fields.get("output", ""),
             source=source,
         )
-        for prompt in prompts
+        for prompt in expand_prompts(template)
         for _ in range(fields["count"])
     ]
-    return list(islice(one, MAX_JOBS_PER_RUN + 1))
