@@ -15,13 +15,15 @@ if TYPE_CHECKING:
     from eternal_tui.services import Services
 
 
-def print_changed_jobs(context: Context, jobs: Iterable[Job], done: str) -> None:
-    """Print the jobs that a command changed: what was done, or the whole job with --json."""
+def print_changed_jobs(context: Context, jobs: Iterable[Job], done: str = "") -> None:
+    """Print the jobs that a command changed: what was done, or how they are; the whole job with --json."""
     for job in jobs:
         if context.arguments.json:
             context.output.print_json(job_to_json(job, context.results_dir))
-        else:
+        elif done:
             context.output.print_line(format_safe("job {id} · {done}", id=job.id, done=done))
+        else:
+            context.output.print_line(format_job_line(job, context.results_dir))
 
 
 def print_job(context: Context, services: Services, job: Job, output: str | None = None, **event: str) -> None:

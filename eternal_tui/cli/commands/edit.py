@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 import time
@@ -15,7 +14,7 @@ import msgspec
 
 from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import ExitCode, UsageError
-from eternal_tui.cli.formatting import format_job_line, print_changed_jobs
+from eternal_tui.cli.formatting import print_changed_jobs
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import (
     STDIN_KEYWORD,
@@ -28,9 +27,9 @@ from eternal_tui.cli.references import (
 )
 from eternal_tui.cli.request_input import MAX_NOTE_CHARS
 from eternal_tui.core.files import write_atomic
-from eternal_tui.core.sanitize import UntrustedText, format_safe
-from eternal_tui.jobs.formatting import job_to_json, pluralize
-from eternal_tui.jobs.model import Job, JobState, from_record, parse_tags, to_record, with_event
+from eternal_tui.core.sanitize import format_safe
+from eternal_tui.jobs.formatting import pluralize
+from eternal_tui.jobs.model import UNFINISHED_STATES, Job, JobState, from_record, parse_tags, to_record, with_event
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import GenerateRequest
@@ -141,6 +140,14 @@ MAX_DELETIONS = 20
 
 MAX_FILE_BYTES = 64_000_000
 
+
+class _Deletion(msgspec.Struct):
+    """The records of one `delete` by job, and when it was, in seconds since the epoch."""
+
+    at: float
+    jobs: dict[int, dict[str, Any]]
+
+
 DELETE_EPILOG = """\
 examples:
   eternal-tui delete 12 13
@@ -161,17 +168,13 @@ def _add_delete_arguments(parser: argparse.ArgumentParser) -> None:
     add_flag(parser, "--yes", "delete running and unconfirmed jobs without asking")
 
 
-def _add_undo_arguments(parser: argparse.ArgumentParser) -> None:
-    add_flag(parser, "--json", "print one JSON object per job")
-
-
 def _delete(context: Context) -> int:
     with context.open_history() as history:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
         _confirm(context, jobs)
         removed = _remove(context, history, jobs)
     if context.arguments.json:
-        print_changed_jobs(context, [job for job in jobs if str(job.id) in removed], "deleted")
+        print_changed_jobs(context, [job for job in jobs if job.id in removed], "deleted")
         return ExitCode.SUCCESS
     what = pluralize(len(removed), "job")
     context.output.print_line(format_safe("Deleted {what} (`eternal-tui undo` restores). Files are kept.", what=what))
@@ -182,24 +185,18 @@ def _confirm(context: Context, jobs: list[Job]) -> None:
     sending = [job.id for job in jobs if job.state is JobState.SUBMITTING]
     if sending:
         raise UsageError(f"Job {sending[0]} is being sent; wait for its response. Nothing deleted.")
-    open_jobs = [
-        job
-        for job in jobs
-        # What is queued was not sent: deleting cancels it.
-        if (not job.is_ended and job.state is not JobState.QUEUED)
-        or job.needs_download
-        or job.state is JobState.UNCONFIRMED
-    ]
+    # What is queued was not sent: deleting cancels it.
+    unsettled = {*UNFINISHED_STATES, JobState.UNCONFIRMED} - {JobState.QUEUED}
+    open_jobs = [job for job in jobs if job.state in unsettled or job.needs_download]
     if not open_jobs or context.arguments.yes:
         return
-    question = format_safe(
-        "{n} running or unconfirmed: deleting does not cancel or refund them.", n=pluralize(len(open_jobs), "job")
-    )
+    count = pluralize(len(open_jobs), "job")
+    question = format_safe("{n} running or unconfirmed: deleting does not cancel or refund them.", n=count)
     if not context.output.confirm(format_safe("{question} Delete?", question=question)):
         raise UsageError(f"{question} Add --yes. Nothing deleted.")
 
 
-def _remove(context: Context, history: History, jobs: list[Job]) -> dict[str, Any]:
+def _remove(context: Context, history: History, jobs: list[Job]) -> dict[int, dict[str, Any]]:
     """Delete the jobs and return their records, which are written to a file of deletions before."""
     path = context.settings.data_dir / DELETED_FILE_NAME
     removed = {}
@@ -209,9 +206,9 @@ def _remove(context: Context, history: History, jobs: list[Job]) -> dict[str, An
             transaction.add_charge(row)
         for job in jobs:
             if (record := transaction.get(job.id)) is not None:
-                removed[str(job.id)] = record
+                removed[job.id] = record
                 transaction.delete(job.id)
-        _write_deletions(path, [*_read_deletions(path), {"at": time.time(), "jobs": removed}])
+        _write_deletions(path, [*_read_deletions(path), _Deletion(time.time(), removed)])
     return removed
 
 
@@ -238,36 +235,28 @@ def _undo(context: Context) -> int:
     restored = []
     with context.open_history() as history:
         with history.transaction(keep_concurrent=True) as transaction:
-            for job_id, record in deletions[-1]["jobs"].items():
-                if transaction.get(int(job_id)) is None:
-                    transaction.put(int(job_id), record)
-                    restored.append(from_record(int(job_id), record))
+            for job_id, record in deletions[-1].jobs.items():
+                if transaction.get(job_id) is None:
+                    transaction.put(job_id, record)
+                    restored.append(from_record(job_id, record))
         _write_deletions(path, deletions[:-1])
     print_changed_jobs(context, restored, "restored")
     return ExitCode.SUCCESS
 
 
-def _read_deletions(path: Path) -> list[dict[str, Any]]:
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        if path.stat().st_size <= MAX_FILE_BYTES:
-            found = json.loads(path.read_bytes())
-            if isinstance(found, list) and all(_is_deletion(each) for each in found):
-                return found
-    return []
-
-
-def _is_deletion(value: Any) -> bool:
-    """Whether the value is a deletion whose records are jobs."""
+def _read_deletions(path: Path) -> list[_Deletion]:
     try:
-        for job_id, record in value["jobs"].items():
-            from_record(int(job_id), record)
-    except (msgspec.ValidationError, TypeError, KeyError, AttributeError, ValueError):
-        return False
-    return True
+        found = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_FILE_BYTES else []
+        deletions = msgspec.convert(found, list[_Deletion], str_keys=True)
+        for job_id, record in (each for one in deletions for each in one.jobs.items()):
+            from_record(job_id, record)
+    except (OSError, ValueError, RecursionError, msgspec.ValidationError):
+        return []
+    return deletions
 
 
-def _write_deletions(path: Path, deletions: list[dict[str, Any]]) -> None:
-    write_atomic(path, json.dumps(deletions[-MAX_DELETIONS:]).encode())
+def _write_deletions(path: Path, deletions: list[_Deletion]) -> None:
+    write_atomic(path, json.dumps(msgspec.to_builtins(deletions[-MAX_DELETIONS:], str_keys=True)).encode())
 
 
 ADOPT_EPILOG = """\
@@ -310,32 +299,16 @@ def _adopt(context: Context) -> int:
         jobs = []
         for request_id in dict.fromkeys(ids):
             if request_id in known:
-                context.output.info(
-                    format_safe("{request} is job {id} already.", request=request_id, id=known[request_id])
-                )
+                there = known[request_id]
+                context.output.info(format_safe("{request} is job {id} already.", request=request_id, id=there))
                 continue
-            job = with_event(
-                Job(
-                    id=0,
-                    request=request,
-                    state=JobState.RUNNING,
-                    created_at=now,
-                    request_id=request_id,
-                    service=service,
-                    cost=0.0,
-                    tags=parse_tags(" ".join(given.tag)),
-                ),
-                now,
-                "adopted",
-                UntrustedText(request_id),
-            )
-            record = to_record(job)
+            job = Job(
+                id=0, request=request, state=JobState.RUNNING, created_at=now, request_id=request_id,
+                service=service, cost=0.0, tags=parse_tags(" ".join(given.tag)),
+            )  # fmt: skip
+            record = to_record(with_event(job, now, "adopted", request_id))
             jobs.append(from_record(history.add(record), record))
-    for job in jobs:
-        if given.json:
-            context.output.print_json(job_to_json(job, context.results_dir))
-        else:
-            context.output.print_line(format_job_line(job, context.results_dir))
+    print_changed_jobs(context, jobs)
     return ExitCode.SUCCESS
 
 
@@ -356,6 +329,6 @@ COMMANDS = {
     "tag": Command(TAG_EPILOG, _add_tag_arguments, _tag),
     "note": Command(NOTE_EPILOG, _add_note_arguments, _note),
     "delete": Command(DELETE_EPILOG, _add_delete_arguments, _delete),
-    "undo": Command(UNDO_EPILOG, _add_undo_arguments, _undo),
+    "undo": Command(UNDO_EPILOG, _add_json, _undo),
     "adopt": Command(ADOPT_EPILOG, _add_adopt_arguments, _adopt),
 }
