@@ -19,7 +19,6 @@ from eternal_tui.core.sanitize import SafeText, format_safe
 if TYPE_CHECKING:
     import argparse
 
-    from eternal_tui.core.secret import Secret
 
 _COMMANDS_THAT_CLEAN_UP = frozenset({"config", "export", "login", "save"})
 """Those with an editor, unfinished files or a hidden input; the others lose nothing when ctrl+C ends them at once."""
@@ -33,7 +32,7 @@ def run_process() -> int:
     # httpx has a command line that imports click and rich: two thirds of its import time, and unused here.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     stdin, stdout, stderr = (_open_stream(stream) for stream in (sys.stdin, sys.stdout, sys.stderr))
-    sys.stderr = cast("TextIO", SanitizedStderr(stderr, _known_keys))
+    sys.stderr = cast("TextIO", SanitizedStderr(stderr))
     code = run(sys.argv[1:], os.environ, stdin, stdout, stderr, own_process=True)
     for stream in (stdout, stderr):
         try:
@@ -42,12 +41,6 @@ def run_process() -> int:
             # A pipe or terminal that is gone: the interpreter would flush again at its end, complain, and end with 120.
             _redirect_to_devnull(stream)
     return code
-
-
-def _known_keys(environ: Mapping[str, str] = os.environ) -> list[Secret]:
-    from eternal_tui.config.credentials import keys_from_environ, seen_keys
-
-    return [*keys_from_environ(environ), *seen_keys()]
 
 
 def _redirect_to_devnull(stream: TextIO) -> None:
@@ -132,6 +125,7 @@ def _run_command(context: Context) -> int:
 
 
 def _report_internal_error(error: Exception, context: Context) -> SafeText:
+    from eternal_tui.config.credentials import known_keys
     from eternal_tui.config.loader import default_data_dir
     from eternal_tui.config.settings import SettingsError
     from eternal_tui.core.logging import write_crash_report
@@ -140,8 +134,8 @@ def _report_internal_error(error: Exception, context: Context) -> SafeText:
         folder = context.settings.data_dir
     except SettingsError:
         folder = default_data_dir(context.environ)
-    secrets = _known_keys(context.environ)
-    path = write_crash_report(error, folder / "logs", secrets, command=context.arguments.command or "app")
+    keys = known_keys(context.environ)
+    path = write_crash_report(error, folder / "logs", keys, command=context.arguments.command or "app")
     if path is None:
         return format_safe("Internal error: {error}. No report could be written.", error=type(error).__name__)
     return format_safe("Internal error. Please attach {path} to a bug report (contains no key).", path=path)

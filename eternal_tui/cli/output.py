@@ -6,17 +6,15 @@ import contextlib
 import io
 import json
 import math
+import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from eternal_tui.core.sanitize import SafeText, sanitize
 from eternal_tui.core.text_width import truncate_to_width
-
-if TYPE_CHECKING:
-    from eternal_tui.core.secret import Secret
 
 PROGRAM = "eternal-tui"
 
@@ -119,9 +117,7 @@ class Output:
                 self.info(sanitize(sentence))
 
     def show_progress(self, text: SafeText) -> None:
-        """Redraw the progress line where it changed; does nothing where there is no terminal for it."""
-        if not self.can_show_progress:
-            return
+        """Redraw the progress line where it changed."""
         line = truncate_to_width(text, shutil.get_terminal_size().columns - 1)
         if line != self._progress_text:
             self.stderr.write(f"\r\x1b[K{line}")
@@ -239,10 +235,9 @@ MAX_PARTIAL_LINE_CHARS = 65_536
 class SanitizedStderr(io.TextIOBase):
     """A stderr whose lines are sanitized, without keys and signatures of URLs."""
 
-    def __init__(self, stream: TextIO, secrets: Callable[[], Iterable[Secret]]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
-        self._secrets = secrets
         self._partial_line = ""
         self._collapser = TracebackCollapser()
 
@@ -289,10 +284,10 @@ class SanitizedStderr(io.TextIOBase):
     def _sanitize_line(self, line: str) -> str:
         if not line:
             return line
+        from eternal_tui.config.credentials import known_keys
         from eternal_tui.core.logging import Redactor
-        from eternal_tui.core.sanitize import sanitize
 
         redactor = Redactor()
-        for secret in self._secrets():
+        for secret in known_keys(os.environ):
             redactor.add_secret(secret)
         return sanitize(redactor.redact(line))

@@ -60,11 +60,6 @@ class KeyringFailure(ApiKeyError):
 _seen_keys: list[Secret] = []
 
 
-def seen_keys() -> list[Secret]:
-    """Return every key this process has read, wherever it came from, newest last: what no report may show."""
-    return list(_seen_keys)
-
-
 class FoundKey(msgspec.Struct, frozen=True):
     """A key and its source, for display."""
 
@@ -196,12 +191,17 @@ def keys_from_environ(environ: Mapping[str, str]) -> list[Secret]:
     return [Secret(text) for name in KEY_ENV_VARS if (text := environ.get(name, "").strip())]
 
 
+def known_keys(environ: Mapping[str, str]) -> list[Secret]:
+    """Return every key of this process: those in variables, and those read since."""
+    return [*keys_from_environ(environ), *_seen_keys]
+
+
 def environ_without_keys(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for a child process: without the key's variables, and without any that hold a key.
 
     A key that came from elsewhere, such as the keyring, is looked for too.
     """
-    secrets = [*keys_from_environ(environ), *seen_keys()]
+    secrets = known_keys(environ)
     # What is too short to be a key would be found in half of all variables.
     hidden = [one for one in secrets if re.fullmatch(_KEY_PATTERN, one.reveal())]
     return {

@@ -28,8 +28,8 @@ from eternal_tui.config.credentials import (
     find_key,
     has_keyring,
     key_file,
+    known_keys,
     parse_key,
-    seen_keys,
     store_key,
 )
 from eternal_tui.config.settings import Settings
@@ -356,13 +356,13 @@ def test_children_do_not_inherit_a_stored_key(settings: Settings) -> None:
     assert environ_without_keys({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}
 
 
-def test_seen_keys_are_bounded() -> None:
+def test_known_keys_are_bounded() -> None:
     for number in range(3 * MAX_SEEN_KEYS):
         parse_key(f"one-of-many-{number:03}", "a test")
         parse_key(f"one-of-many-{number:03}", "a test")
-    assert len(seen_keys()) == MAX_SEEN_KEYS
-    assert seen_keys()[-1] == Secret(f"one-of-many-{3 * MAX_SEEN_KEYS - 1:03}")
-    assert "one-of" not in repr(seen_keys())
+    assert len(known_keys({})) == MAX_SEEN_KEYS
+    assert known_keys({})[-1] == Secret(f"one-of-many-{3 * MAX_SEEN_KEYS - 1:03}")
+    assert "one-of" not in repr(known_keys({}))
 
 
 def test_keyring_is_imported_only_when_it_is_asked() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eternal_tui.config.credentials import find_key, seen_keys, store_key
+from eternal_tui.config.credentials import find_key, known_keys, store_key
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import FileState, JobState
@@ -107,7 +107,7 @@ def make_key_known(folder: Path, source: str) -> None:
     if source == "file":
         store_key(Secret(KEY), make_settings(folder), in_file=True)
         assert find_key(make_settings(folder), {}) is not None
-    assert source == "environment" or Secret(KEY) in seen_keys()
+    assert source == "environment" or Secret(KEY) in known_keys({})
 
 
 @pytest.mark.parametrize("source", ["environment", "file"])

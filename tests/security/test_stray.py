@@ -100,7 +100,7 @@ Exception in thread without one
 def test_a_traceback_is_one_line_and_the_log_has_it_whole(tmp_path: Path) -> None:
     """Seen to fail with every line of it printed."""
     shown_lines = io.StringIO()
-    stray = SanitizedStderr(shown_lines, list)
+    stray = SanitizedStderr(shown_lines)
     log = open_log(tmp_path)
     for start in range(0, len(CHAINED_TRACEBACK), 7):
         stray.write(CHAINED_TRACEBACK[start : start + 7])

@@ -28,8 +28,6 @@ from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 if TYPE_CHECKING:
     from eternal_tui.config.credentials import FoundKey
     from eternal_tui.config.settings import Settings
-    from eternal_tui.core.logging import Redactor
-    from eternal_tui.core.secret import Secret
 
 
 EPILOG = """\
@@ -56,30 +54,23 @@ def _run(context: Context) -> int:
     path = context.arguments.report
     if path is not None and (context.arguments.json or not path.strip()):
         raise UsageError("--report takes a file name, and not --json.")
-    checks = run_checks(context)
-    code = _exit_code(checks)
+    checks = _run_checks(context)
+    code = min((check.exit_code for check in checks if check.exit_code), default=ExitCode.SUCCESS)
     if context.arguments.json:
         context.output.print_json({"exit_code": code, "findings": [_check_to_json(check) for check in checks]})
         return code
-    lines = [*(_check_line(one) for one in checks), *_test_card_lines(context), SafeText(""), *_advice_lines(checks)]
-    if path is not None:
-        report = build_report(checks, _advice_lines(checks), context)
-        if path != "-":
+    advice = _advice_lines(checks)
+    if path == "-":
+        lines = _build_report(checks, advice, context)
+    else:
+        lines = [*(_check_line(one) for one in checks), *_test_card_lines(context), SafeText(""), *advice]
+        if path is not None:
             with new_file(Path(path)) as file:
-                file.writelines(f"{line}\n" for line in report)
+                file.writelines(f"{line}\n" for line in _build_report(checks, advice, context))
             lines.append(format_safe("{path} written (contains no key, URL or prompt).", path=path))
-        else:
-            lines = report
     for line in lines:
         context.output.print_line(line)
     return code
-
-
-def _exit_code(checks: list[Check]) -> int:
-    met = {check.exit_code for check in checks}
-    return next(
-        (code for code in (ExitCode.USAGE, ExitCode.KEY_ERROR, ExitCode.UNREACHABLE) if code in met), ExitCode.SUCCESS
-    )
 
 
 def _check_to_json(check: Check) -> dict[str, object]:
@@ -140,11 +131,11 @@ class Check(msgspec.Struct, frozen=True):
         return not (self.advice or self.exit_code or self.is_notice)
 
 
-def run_checks(context: Context) -> list[Check]:
+def _run_checks(context: Context) -> list[Check]:
     """Run all checks, in the order in which problems are best fixed."""
     from eternal_tui.config.settings import SettingsError
 
-    findings = [check_versions(), check_terminal(context)]
+    findings = [_check_versions(), _check_terminal(context)]
     try:
         settings = context.settings
     except SettingsError as error:
@@ -155,7 +146,7 @@ def run_checks(context: Context) -> list[Check]:
     return [*findings, key, _check_routes(context, settings), *asyncio.run(_check_api(context, settings, found))]
 
 
-def check_versions() -> Check:
+def _check_versions() -> Check:
     """Describe program, interpreter and system."""
     import platform
 
@@ -165,7 +156,7 @@ def check_versions() -> Check:
     return Check("versions", detail)
 
 
-def check_terminal(context: Context) -> Check:
+def _check_terminal(context: Context) -> Check:
     """Describe the terminal by its size and the environment."""
     environ, stdout = context.environ, context.output.stdout
     encoding = (getattr(stdout, "encoding", None) or "unknown").upper()
@@ -239,7 +230,8 @@ def _check_data_dir(context: Context, settings: Settings) -> list[Check]:
     if is_accessible_to_others(folder):
         advice.append(f"The data folder is readable by others. Run: chmod 700 {folder}")
     detail = f"{folder}, writable, {format_bytes(free)} free, locks work"
-    size = sum(_file_bytes(folder / name) for name in ("history.json", "history.journal"))
+    files = (folder / "history.json", folder / "history.journal")
+    size = sum(path.stat().st_size for path in files if path.exists())
     found = [
         Check("data folder", detail, " ".join(advice)),
         Check("history", f"{pluralize(count, 'job')}, {format_bytes(size)}"),
@@ -313,43 +305,27 @@ async def _check_api(context: Context, settings: Settings, found_key: FoundKey |
             await asyncio.to_thread(demo.close)
 
 
-def _file_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 MAX_LOG_LINES = 40
 _MAX_LOG_BYTES = 64 * 1024
 _PACKAGES = ("textual", "httpx", "tinydb", "msgspec", "pillow", "av", "keyring", "starlette", "uvicorn")
-_SAFE_LOG_FIELDS = [
-    "at",
-    "level",
-    "logger",
-    "event",
-    "version",
-    "service",
-    "job",
-    "was",
-    "state",
-    "file",
-    "cause",
-    "signal",
-]
+_SAFE_LOG_FIELDS = (
+    "at", "level", "logger", "event", "version", "service", "job", "was", "state", "file", "cause", "signal",
+)  # fmt: skip
 """Log fields that contain only the program's own words and numbers."""
 
 _HIDDEN_SETTINGS = frozenset({"api_key_command", "data_dir"})
 """Settings whose values are left out: a command line may contain a secret, a path a name."""
 
 
-def build_report(checks: list[Check], advice: list[SafeText], context: Context) -> list[SafeText]:
+def _build_report(checks: list[Check], advice: list[SafeText], context: Context) -> list[SafeText]:
     """Return the report, without key, signed URLs, prompts, user name and folder names."""
+    from eternal_tui.config.credentials import known_keys
     from eternal_tui.config.settings import SettingsError
     from eternal_tui.core.logging import Redactor
 
     redactor = Redactor()
-    for secret in _known_secrets(context):
+    # The checks have read the key, wherever it is.
+    for secret in known_keys(context.environ):
         redactor.add_secret(secret)
     lines = [f"{'ok' if one.ok else '!!'}  {one.name:<13}  {one.detail}" for one in checks]
     lines += ["", *(f"{name} {_package_version(name)}" for name in _PACKAGES)]
@@ -357,29 +333,25 @@ def build_report(checks: list[Check], advice: list[SafeText], context: Context) 
         lines += ["", *_setting_lines(context), "", *_log_tail(context.settings.data_dir / "logs")]
     except SettingsError:
         lines += ["", "The settings cannot be read."]
-    lines += ["", *advice]
-    names = _NameRedactor(context)
-    return [_redact_line(line, redactor, names) for line in lines]
+    patterns = _private_patterns(context)
+
+    def redact(line: str) -> SafeText:
+        line = redactor.redact(line)
+        for pattern, sign in patterns:
+            line = pattern.sub(sign, line)
+        return sanitize(line)
+
+    return [redact(line) for line in (*lines, "", *advice)]
 
 
-class _NameRedactor:
-    """Replaces the user's folders and names by placeholders."""
-
-    def __init__(self, context: Context) -> None:
-        places = dict(_private_dirs(context))
-        # Longest first: a folder inside another has its own placeholder.
-        paths = sorted(places, key=len, reverse=True)
-        self._dir_patterns = [(re.compile(rf"{re.escape(path)}(?![\w.-])"), places[path]) for path in paths]
-        users = sorted(_user_names(context.environ), key=len, reverse=True)
-        self._user_patterns = [re.compile(rf"(?<![^\W_]){re.escape(user)}(?![^\W_])", re.IGNORECASE) for user in users]
-
-    def redact(self, text: str) -> str:
-        """Return the text with placeholders."""
-        for path, sign in self._dir_patterns:
-            text = path.sub(sign, text)
-        for user in self._user_patterns:
-            text = user.sub("[user]", text)
-        return text
+def _private_patterns(context: Context) -> list[tuple[re.Pattern[str], str]]:
+    """Return what matches the user's folders and names, and their placeholders."""
+    places = dict(_private_dirs(context))
+    # Longest first: a folder inside another has its own placeholder.
+    paths, users = (sorted(names, key=len, reverse=True) for names in (places, _user_names(context.environ)))
+    patterns = [(re.compile(rf"{re.escape(path)}(?![\w.-])"), places[path]) for path in paths]
+    words = [re.compile(rf"(?<![^\W_]){re.escape(user)}(?![^\W_])", re.IGNORECASE) for user in users]
+    return [*patterns, *((word, "[user]") for word in words)]
 
 
 def _private_dirs(context: Context) -> Iterator[tuple[str, str]]:
@@ -418,21 +390,6 @@ def _user_names(environ: Mapping[str, str]) -> set[str]:
     return {name for name in names if len(name) > 1}
 
 
-def _redact_line(line: str, redactor: Redactor, name_redactor: _NameRedactor) -> SafeText:
-    return sanitize(name_redactor.redact(redactor.redact(line)))
-
-
-def _known_secrets(context: Context) -> list[Secret]:
-    from eternal_tui.config.credentials import ApiKeyError, find_key, keys_from_environ
-
-    found = keys_from_environ(context.environ)
-    try:
-        key = find_key(context.settings, context.environ)
-    except (ApiKeyError, ValueError):
-        key = None
-    return [*found, key.key] if key is not None else found
-
-
 def _package_version(package: str) -> str:
     try:
         return version(package)
@@ -451,12 +408,10 @@ def _log_tail(log_dir: Path) -> list[str]:
     from eternal_tui.core.logging import LOG_FILE_NAME
 
     try:
-        with (log_dir / LOG_FILE_NAME).open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - _MAX_LOG_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()[-MAX_LOG_LINES:]
+        tail = (log_dir / LOG_FILE_NAME).read_bytes()[-_MAX_LOG_BYTES:]
     except OSError:
         return ["No log."]
+    lines = tail.decode("utf-8", "replace").splitlines()[-MAX_LOG_LINES:]
     return [safe for line in lines if (safe := _safe_log_line(line))]
 
 
