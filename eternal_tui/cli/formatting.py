@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, rstrip_safe, sanitize
+from eternal_tui.core.text_width import pad_to_width, truncate_to_width
 from eternal_tui.jobs.formatting import absolute_result_path, job_to_json, state_label
 from eternal_tui.jobs.model import Job, JobState
 
@@ -47,6 +48,13 @@ def format_job_line(job: Job, results_dir: Path, output: str | None = None) -> S
         tail = f"{tail} · {job.progress}%"
     line = format_safe("job {id} · {word}", id=job.id, word=state_label(job))
     return join_safe(" · ", line, sanitize(tail)) if tail else line
+
+
+def table_row(cells: Sequence[str], widths: Sequence[int], columns: int | None) -> SafeText:
+    """Return cells of these widths and a last one of any, for a terminal of so many columns; width 0 leaves one out."""
+    padded = [pad_to_width(sanitize(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
+    line = rstrip_safe(join_safe("  ", *padded, sanitize(cells[-1])))
+    return line if columns is None else truncate_to_width(line, columns)
 
 
 def job_error_message(job: Job) -> SafeText | None:

@@ -17,6 +17,7 @@ from eternal_tui.jobs.files import derive_state
 from eternal_tui.jobs.model import Job, from_record
 
 if TYPE_CHECKING:
+    from eternal_tui.cli.context import Context
     from eternal_tui.history.history import History
 
 MIN_REQUEST_ID_PREFIX_CHARS = 4
@@ -61,6 +62,12 @@ def find_jobs(history: History, references: Iterable[str], stdin: TextIO) -> lis
         for one in named:
             found.update((job.id, job) for job in _find(history, one))
     return list(found.values())
+
+
+def find_named_jobs(context: Context) -> list[Job]:
+    """Return the jobs that the command line names."""
+    with context.open_history() as history:
+        return find_jobs(history, context.arguments.ids, context.output.stdin)
 
 
 def read_references(stdin: TextIO) -> list[str]:

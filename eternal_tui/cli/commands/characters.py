@@ -7,19 +7,20 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eternal_tui.cli.commands.schema import CharacterJson
 from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import CommandError, ExitCode
+from eternal_tui.cli.formatting import table_row
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.core.files import make_private_dir
-from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, rstrip_safe, sanitize
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from eternal_tui.api.errors import ApiError
     from eternal_tui.api.models import Character
     from eternal_tui.characters.catalog import CharacterCatalog
@@ -55,7 +56,8 @@ def _run(context: Context) -> int:
     chosen = [one for one in found if all(word in _search_text(one) for word in wanted)]
     for one in chosen:
         if context.arguments.json:
-            context.output.print_json({name: _or_none(getattr(one, name)) for name in CharacterJson.__struct_fields__})
+            fields = {name: getattr(one, name) for name in CharacterJson.__struct_fields__}
+            context.output.print_json({name: None if value == "" else value for name, value in fields.items()})
         else:
             context.output.print_line(_table_row(one, context.output.width))
     if not chosen and code == ExitCode.SUCCESS:
@@ -66,21 +68,17 @@ def _run(context: Context) -> int:
 async def _load_characters(context: Context) -> list[Character]:
     from eternal_tui.api.errors import ApiError
 
-    book, close = await _open_catalog(context)
-    try:
-        book.load_stored()
+    async with _open_catalog(context) as catalog:
+        catalog.load_stored()
         try:
-            return list(await book.load(force_refresh=context.arguments.refresh))
+            return list(await catalog.load(force_refresh=context.arguments.refresh))
         except ApiError as error:
-            code = _exit_code_for(error)
-            if not book.allowed or context.arguments.refresh:
-                raise CommandError(code, f"Could not load characters: {error.full_message}") from None
-            age = "" if book.fetched_at is None else f"{(time.time() - book.fetched_at) / 86_400:.0f}"
+            if not catalog.allowed or context.arguments.refresh:
+                raise CommandError(_exit_code_for(error), f"Could not load characters: {error.full_message}") from None
+            age = "" if catalog.fetched_at is None else f"{(time.time() - catalog.fetched_at) / 86_400:.0f}"
             cached = format_safe(" Showing the list cached {age} days ago.", age=age) if age else ""
             context.output.info(format_safe("{error}{cached}", error=error, cached=cached))
-            return list(book.allowed)
-    finally:
-        await close()
+            return list(catalog.allowed)
 
 
 def _exit_code_for(error: ApiError) -> ExitCode:
@@ -91,8 +89,9 @@ def _exit_code_for(error: ApiError) -> ExitCode:
     return ExitCode.UNREACHABLE if isinstance(error, RequestNotSent) else ExitCode.FAILED
 
 
-async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
-    """Return the catalog without opening the history, and what closes it."""
+@asynccontextmanager
+async def _open_catalog(context: Context) -> AsyncIterator[CharacterCatalog]:
+    """Open the catalog without the history."""
     from eternal_tui.api.client import ApiClient
     from eternal_tui.characters.catalog import CharacterCatalog
     from eternal_tui.core.clock import Clock
@@ -102,23 +101,19 @@ async def _open_catalog(context: Context) -> tuple[CharacterCatalog, Any]:
     demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
     base_url = demo.api_url if demo is not None else context.settings.base_url
     client = ApiClient(base_url, None, network=Network(context.environ))
-
-    async def listing() -> AsyncIterator[Character]:
-        async for character in client.list_characters():
-            yield character
-
-    async def close() -> None:
-        await book.close()
-        await client.close()
-        if demo is not None:
-            await asyncio.to_thread(demo.close)
-
     # An ephemeral demo stores nothing: no file can be below the null device.
     folder = Path(os.devnull) if context.is_ephemeral else context.settings.data_dir
     with contextlib.suppress(OSError):
         make_private_dir(folder)
-    book = CharacterCatalog(listing, folder / "characters.json", Clock(), service=service_name(base_url))
-    return book, close
+    path, service = folder / "characters.json", service_name(base_url)
+    catalog = CharacterCatalog(client.list_characters, path, Clock(), service=service)
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+        await client.close()
+        if demo is not None:
+            await asyncio.to_thread(demo.close)
 
 
 def _search_text(character: Character) -> str:
@@ -126,22 +121,9 @@ def _search_text(character: Character) -> str:
     return " ".join(map(str, (*words, character.gender, character.category))).casefold()
 
 
-def _or_none(value: Any) -> Any:
-    return None if value == "" else value
-
-
-def _table_row(character: Character, columns: int | None) -> SafeText:
-    from eternal_tui.core.text_width import pad_to_width, truncate_to_width
-
-    age = "" if character.age is None else str(character.age)
-    cells = (
-        pad_to_width(sanitize(character.id), 8),
-        pad_to_width(sanitize(character.name), 18),
-        sanitize(f"{age:>3}"),
-        pad_to_width(sanitize(character.gender), 9),
-    )
-    line = rstrip_safe(join_safe("  ", *cells, sanitize(character.description)))
-    return line if columns is None else truncate_to_width(line, columns)
+def _table_row(one: Character, columns: int | None) -> SafeText:
+    cells = (one.id, one.name, f"{'' if one.age is None else one.age:>3}", one.gender, one.description)
+    return table_row(cells, (8, 18, 3, 9), columns)
 
 
 COMMANDS = {"characters": Command(EPILOG, _add_arguments, _run)}

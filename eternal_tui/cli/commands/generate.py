@@ -9,7 +9,7 @@ from eternal_tui.cli.context import Command, Context, require_key, run_with_serv
 from eternal_tui.cli.errors import CommandError, UsageError, exit_code_of
 from eternal_tui.cli.formatting import format_job_line, job_error_message
 from eternal_tui.cli.parser import add_flag, add_option
-from eternal_tui.cli.references import UNKNOWN_CHARACTER, UNKNOWN_PROMPT, add_references, find_jobs
+from eternal_tui.cli.references import UNKNOWN_CHARACTER, UNKNOWN_PROMPT, add_references, find_named_jobs
 from eternal_tui.cli.request_input import PlannedRequest, parse_number, plan_requests, read_prompts
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS
 from eternal_tui.cli.submission import add_submit_options, run_submission
@@ -168,8 +168,7 @@ def _again(context: Context) -> int:
 
 
 def _find(context: Context) -> list[Job]:
-    with context.open_history() as history:
-        jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
+    jobs = find_named_jobs(context)
     for job in jobs:
         if job.is_creation:
             raise UsageError(f"Job {job.id} created a character. Use `eternal-tui create-character`.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import ExitCode, UsageError
+from eternal_tui.cli.formatting import table_row
 from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.formatting import Template, format_amount, format_datetime, format_duration, parse_template
@@ -200,14 +201,8 @@ def _table_cells(job: Job) -> tuple[str, ...]:
 
 
 def _table_row(cells: tuple[str, ...], columns: int | None) -> SafeText:
-    """Return one line of the table, for a terminal of so many columns; a narrow one goes without the time."""
-    from eternal_tui.core.text_width import pad_to_width, truncate_to_width
-
     narrow = columns is not None and columns < MIN_FULL_TABLE_COLUMNS
-    widths = (6, 11, 5, 0 if narrow else 16, 10 if narrow else 14)
-    kept = [pad_to_width(sanitize(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
-    line = join_safe("  ", *kept, sanitize(cells[-1]))
-    return line if columns is None else truncate_to_width(line, columns)
+    return table_row(cells, (6, 11, 5, 0 if narrow else 16, 10 if narrow else 14), columns)
 
 
 STATS_EPILOG = """\

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import CommandError, ExitCode
 from eternal_tui.cli.parser import add_flag
-from eternal_tui.cli.references import add_references, find_jobs
-from eternal_tui.cli.waiting import add_output_options, parse_output
+from eternal_tui.cli.references import add_references, find_jobs, find_named_jobs
+from eternal_tui.cli.waiting import add_output_options, copy_options, parse_output
 from eternal_tui.config.credentials import environ_without_keys
 from eternal_tui.core.formatting import format_amount, format_datetime
 from eternal_tui.core.process import open_in_viewer
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block, split_safe_lines
-from eternal_tui.jobs.copies import CopyOptions, OutputPath, write_copy
+from eternal_tui.jobs.copies import OutputPath, write_copy
 from eternal_tui.jobs.files import result_path
-from eternal_tui.jobs.formatting import job_to_json
-from eternal_tui.jobs.model import Job
+from eternal_tui.jobs.formatting import absolute_result_path, cost_label, job_to_json, state_label
+from eternal_tui.jobs.model import FileState, Job
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job, TimelineEvent
@@ -38,7 +38,6 @@ examples:
 
 
 def _add_show_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `show`."""
     add_references(parser)
     add_flag(parser, "--json", "print one JSON object per job")
     add_flag(parser, "--raw", "add the API's last responses as they came, with result URLs")
@@ -46,9 +45,6 @@ def _add_show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _show(context: Context) -> int:
     """Print the jobs; the exit code is 1 where a saved file is no longer on disk."""
-    from eternal_tui.jobs.formatting import job_to_json
-    from eternal_tui.jobs.model import FileState
-
     with context.open_history() as history:
         jobs = find_jobs(history, context.arguments.ids, context.output.stdin)
         raw = {job.id: _raw_responses(history.get(job.id) or {}) for job in jobs} if context.arguments.raw else {}
@@ -69,8 +65,6 @@ def _raw_responses(record: Mapping[str, Any]) -> dict[str, str | None]:
 
 
 def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
-    from eternal_tui.jobs.formatting import absolute_result_path, cost_label, state_label
-
     request = job.request
     facts = (
         ("job", str(job.id)),
@@ -85,7 +79,7 @@ def _detail_lines(job: Job, results_dir: Path) -> list[SafeText]:
         ("character", f"{job.name} {request.character}".strip()),
         ("type", request.type),
         ("duration", f"{request.duration} s" if request.duration else ""),
-        ("sound", "" if request.audio is None else "on" if request.audio else "off"),
+        ("sound", {None: "", True: "on", False: "off"}[request.audio]),
         ("quality", request.quality or ""),
         ("cost", f"{cost} credits" if (cost := cost_label(job)) else ""),
         ("credits left", "" if job.credits_after is None else format_amount(job.credits_after)),
@@ -135,7 +129,7 @@ def _add_save_arguments(parser: argparse.ArgumentParser) -> None:
 def _save(context: Context) -> int:
     output = parse_output(context, "./" if context.arguments.output is None else context.arguments.output)
     code = ExitCode.SUCCESS
-    for job, path in copy_results(context, _find(context), output):
+    for job, path in copy_results(context, find_named_jobs(context), output):
         if path is None:
             code = ExitCode.FAILED
         elif context.arguments.json:
@@ -147,12 +141,7 @@ def _save(context: Context) -> int:
 
 def copy_results(context: Context, jobs: Iterable[Job], output: OutputPath) -> Iterator[tuple[Job, Path | None]]:
     """Copy the jobs' files and yield where each copy is, None after an error, which is printed."""
-    given, settings = context.arguments, context.settings
-    options = CopyOptions(
-        output=output,
-        sidecar=given.sidecar or settings.sidecar,
-        embed=settings.embed if given.embed is None else given.embed,
-    )
+    options = copy_options(context, output)
     for number, job in enumerate(jobs, 1):
         path = None
         try:
@@ -162,14 +151,9 @@ def copy_results(context: Context, jobs: Iterable[Job], output: OutputPath) -> I
         yield job, path
 
 
-def _find(context: Context) -> list[Job]:
-    with context.open_history() as history:
-        return find_jobs(history, context.arguments.ids, context.output.stdin)
-
-
 def _open(context: Context) -> int:
     code = ExitCode.SUCCESS
-    for job in _find(context):
+    for job in find_named_jobs(context):
         path = result_path(job, context.results_dir)
         if path is None or not path.is_file():
             code = ExitCode.FAILED
