@@ -61,11 +61,7 @@ def _check(context: Context) -> int:
 
 def _init(context: Context) -> int:
     path = _path(context)
-    try:
-        created = _create_if_missing(path)
-    except OSError as error:
-        raise _unusable(path, error) from None
-    if not created:
+    if not _create_if_missing(path):
         raise UsageError(f"{path} exists; `config --edit` opens it.")
     context.output.print_line(format_safe("{path} written.", path=path))
     return ExitCode.SUCCESS
@@ -75,10 +71,6 @@ def _path(context: Context) -> Path:
     from eternal_tui.config.loader import find_config_path
 
     return find_config_path(getattr(context.arguments, "config", None), context.environ)
-
-
-def _unusable(path: Path, error: OSError) -> CommandError:
-    return UsageError(f"{path} cannot be written: {error.strerror}.")
 
 
 def _edit(context: Context) -> int:
@@ -92,13 +84,13 @@ def _edit(context: Context) -> int:
     except EditorNotFound as error:
         raise UsageError(str(error)) from None
     path = _path(context)
+    _create_if_missing(path)
     try:
-        _create_if_missing(path)
         status = subprocess.run(  # noqa: S603 - the user's own editor
             [*command, str(path)], env=environ_without_keys(context.environ), check=False
         ).returncode
     except OSError as error:
-        raise _unusable(path, error) from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     if status:
         raise CommandError(
             ExitCode.FAILED, f"The editor exited with {status}. `eternal-tui config --check` checks the file."
@@ -110,9 +102,12 @@ def _create_if_missing(path: Path) -> bool:
     """Create the file, every setting explained and commented out; False where it exists."""
     from eternal_tui.config.render import config_template
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists():
-        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            return False
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     with new_file(path) as file:
         file.write(config_template())
     return True

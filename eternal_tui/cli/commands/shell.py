@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +28,12 @@ examples:
   eternal-tui completion fish > ~/.config/fish/completions/eternal-tui.fish
 """
 
-SHELLS = ("bash", "zsh", "fish")
 INSTALL_PATHS = {
     "bash": ".local/share/bash-completion/completions/eternal-tui",
     "zsh": ".local/share/zsh/site-functions/_eternal-tui",
     "fish": ".config/fish/completions/eternal-tui.fish",
 }
+SHELLS = tuple(INSTALL_PATHS)
 MAX_WORDS = 200
 VALUE_KINDS = ("states", "jobs", "characters", "tags", "commands")
 _KIND_BY_DEST = {
@@ -59,29 +59,29 @@ def _completion(context: Context) -> int:
     shell = given.shell or context.environ.get("SHELL", "").rpartition("/")[2]
     if shell not in SHELLS:
         raise UsageError(f"Name a shell: {', '.join(SHELLS)}.")
-    script = completion_script(shell)
-    if not given.install:
-        for line in script.splitlines():
-            context.output.print_line(sanitize(line, limit=100_000))
-        return ExitCode.SUCCESS
-    return install_file(context, INSTALL_PATHS[shell], script)
+    return _print_or_install(context, _completion_script(shell).splitlines(), INSTALL_PATHS[shell])
 
 
-def install_file(context: Context, path_below_home: str, text: str) -> int:
-    """Write a file below the home folder and print its path."""
+def _print_or_install(context: Context, lines: Iterable[str], path_below_home: str) -> int:
+    """Print the lines, or with `--install` write them to a file below the home folder and print its path."""
     from eternal_tui.config.loader import home_dir
 
+    safe = [sanitize(line, limit=100_000) for line in lines]
+    if not context.arguments.install:
+        for line in safe:
+            context.output.print_line(line)
+        return ExitCode.SUCCESS
     path = home_dir(context.environ) / path_below_home
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text("\n".join([*safe, ""]), encoding="utf-8")
     except OSError as error:
         raise UsageError(format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror)) from None
     context.output.print_line(format_safe("{path} written.", path=path))
     return ExitCode.SUCCESS
 
 
-def completion_script(shell: str) -> str:
+def _completion_script(shell: str) -> str:
     """Return the script of a shell."""
     import shtab
 
@@ -105,7 +105,7 @@ def completion_script(shell: str) -> str:
                 complete = shtab.DIRECTORY
             if complete:
                 action.complete = complete  # type: ignore[attr-defined]
-    return str(shtab.complete(parser, shell=shell, preamble=_functions(shell, words))).rstrip("\n") + "\n"
+    return str(shtab.complete(parser, shell=shell, preamble=_functions(shell, words))).rstrip("\n")
 
 
 def _functions(shell: str, words: Mapping[str, str]) -> str:
@@ -147,16 +147,14 @@ def _characters(context: Context) -> Iterator[str]:
     from eternal_tui.core.clock import Clock
     from eternal_tui.services import service_name
 
-    path = context.settings.data_dir / "characters.json"
-    catalog = CharacterCatalog(_no_characters, path, Clock(), service=service_name(context.settings.base_url))
+    async def nothing() -> AsyncIterator[Character]:
+        for character in ():
+            yield character
+
+    path, service = context.settings.data_dir / "characters.json", service_name(context.settings.base_url)
+    catalog = CharacterCatalog(nothing, path, Clock(), service=service)
     catalog.load_stored()
     yield from (character.id for character in catalog.allowed)
-
-
-async def _no_characters() -> AsyncIterator[Character]:
-    characters: tuple[Character, ...] = ()
-    for character in characters:
-        yield character
 
 
 MAN_EPILOG = """\
@@ -166,35 +164,15 @@ examples:
 """
 
 SCOPE_TITLES = {
-    "anywhere": "Anywhere",
-    "jobs": "Jobs and detail",
-    "list": "The list of jobs",
-    "matches": "The list, while a search stands",
-    "gallery": "The gallery",
-    "tiles": "The gallery: culling",
-    "filter": "The filter",
-    "detail": "The detail",
-    "viewer": "The viewer",
-    "form": "The request",
-    "line": "The character's line",
-    "text": "A text",
-    "prompt": "The prompt",
-    "choice": "A choice",
-    "stepper": "A number",
-    "submit": "The last line of the request",
-    "search": "A list to search",
-    "picker": "The list of characters, from the request",
-    "presets": "The presets",
-    "copy": "The copy menu",
-    "help": "Help",
-    "browser": "The characters",
-    "create": "A new character",
-    "confirm": "A question",
-    "save": "Save as",
-    "note": "A note",
-    "key": "The key",
-    "statistics": "Statistics",
-}
+    "anywhere": "Anywhere", "jobs": "Jobs and detail", "list": "The list of jobs",
+    "matches": "The list, while a search stands", "gallery": "The gallery", "tiles": "The gallery: culling",
+    "filter": "The filter", "detail": "The detail", "viewer": "The viewer", "form": "The request",
+    "line": "The character's line", "text": "A text", "prompt": "The prompt", "choice": "A choice",
+    "stepper": "A number", "submit": "The last line of the request", "search": "A list to search",
+    "picker": "The list of characters, from the request", "presets": "The presets", "copy": "The copy menu",
+    "help": "Help", "browser": "The characters", "create": "A new character", "confirm": "A question",
+    "save": "Save as", "note": "A note", "key": "The key", "statistics": "Statistics",
+}  # fmt: skip
 """The headings of the scopes of keys, in the order of the page."""
 
 _FILES_SECTION = """\
@@ -213,15 +191,10 @@ def _add_man_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _man(context: Context) -> int:
-    lines = [sanitize(line) for line in man_page_lines()]
-    if context.arguments.install:
-        return install_file(context, ".local/share/man/man1/eternal-tui.1", "\n".join(lines) + "\n")
-    for line in lines:
-        context.output.print_line(line)
-    return ExitCode.SUCCESS
+    return _print_or_install(context, _man_page_lines(), ".local/share/man/man1/eternal-tui.1")
 
 
-def man_page_lines() -> Iterator[str]:
+def _man_page_lines() -> Iterator[str]:
     """Yield the lines of the page in the man macros, in plain ASCII."""
     from eternal_tui.cli.parser import COMMANDS, DESCRIPTION, PROGRAM, build_parser
     from eternal_tui.cli.parser import EPILOG as GENERAL
