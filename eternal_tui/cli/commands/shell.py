@@ -148,7 +148,8 @@ def _characters(context: Context) -> Iterator[str]:
     from eternal_tui.services import service_name
 
     async def nothing() -> AsyncIterator[Character]:
-        for character in ():
+        characters: tuple[Character, ...] = ()
+        for character in characters:
             yield character
 
     path, service = context.settings.data_dir / "characters.json", service_name(context.settings.base_url)
