@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import RunningTotals, compute_statistics
 from eternal_tui.jobs.filter import FACETS, FilterError, compile_filter, parse_filter
 from eternal_tui.jobs.formatting import state_label
@@ -178,7 +179,7 @@ def test_header_totals_filter_and_statistics_agree() -> None:
     for job in jobs:
         totals.apply_change(None, job)
     counts = totals.totals()
-    stats = compute_statistics(jobs, NOW, days=1)
+    stats = compute_statistics(jobs, NOW, Ledger(), days=1)
 
     def found(text: str) -> int:
         return sum(map(compile_filter(text, "since:today", now=NOW), jobs))

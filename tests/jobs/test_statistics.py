@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
 from tests.tui.jobs import make_job
@@ -38,7 +39,7 @@ def test_types_have_own_durations_and_success() -> None:
         succeeded_job(14, now, -5.0, cost=0.0),
         make_job(15, kind="video", state=JobState.UNCONFIRMED, verdict=Verdict.NOT_CHARGED, created_at=now, cost=0.2),
     ]
-    images, videos = compute_statistics(jobs, now).kinds
+    images, videos = compute_statistics(jobs, now, Ledger()).kinds
     assert (images.type, images.jobs, images.succeeded, images.failed, images.rejected) == (
         "image",
         14,
@@ -65,7 +66,7 @@ def test_each_job_is_counted_once(given_jobs: list[tuple[float, JobState, float 
         make_job(number, state=state, created_at=now - ago, cost=cost)
         for number, (ago, state, cost) in enumerate(given_jobs, 1)
     ]
-    figures = compute_statistics(jobs, now, days=60)
+    figures = compute_statistics(jobs, now, Ledger(), days=60)
     assert figures.jobs == len(jobs) == sum(kind.jobs for kind in figures.kinds)
     assert figures.spent == pytest.approx(
         sum(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics, day_bounds
 from eternal_tui.jobs.model import JobState
 from eternal_tui.jobs.polling.monitor import job_kind
@@ -69,7 +70,7 @@ async def test_duration_ignores_a_wall_clock_jump(bench: Bench, jump: float) -> 
     assert 0 < done.run_seconds < 120
     assert done.finished_at is not None
     assert done.finished_at >= done.created_at
-    (images,) = compute_statistics([done], bench.clock.time()).kinds
+    (images,) = compute_statistics([done], bench.clock.time(), Ledger()).kinds
     assert images.median == done.run_seconds
 
 
@@ -85,7 +86,9 @@ async def test_duration_is_unknown_without_polls(
         done = await bench.wait_for_state(job.id, "saved")
         assert (done.run_seconds is not None) is is_known
         assert bench.engine.monitor.durations.model(job_kind(job)).job_count == is_known
-        assert compute_statistics([done], clock.time()).kinds[0].durations == ((done.run_seconds,) if is_known else ())
+        assert compute_statistics([done], clock.time(), Ledger()).kinds[0].durations == (
+            (done.run_seconds,) if is_known else ()
+        )
 
 
 async def test_eight_hours_suspended_is_one_poll_per_job(bench: Bench) -> None:

@@ -239,7 +239,7 @@ def _stats(context: Context) -> int:
     if wanted and not any(name.startswith(wanted) for name in known):
         names = ", ".join(known) or "none"
         raise UsageError(f"Unknown account {given.account}. Accounts: {names}.")
-    figures = compute_statistics(jobs, time.time(), days=given.days, ledger=ledger, account=wanted)
+    figures = compute_statistics(jobs, time.time(), ledger, days=given.days, account=wanted)
     if given.json:
         import msgspec
 

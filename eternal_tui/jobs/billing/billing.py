@@ -36,7 +36,6 @@ from eternal_tui.jobs.billing.ledger import (
     Ledger,
     NumberedRow,
     Spending,
-    add_unbilled_jobs,
     read_ledger,
     read_rows,
 )
@@ -175,9 +174,7 @@ class Billing:
 
     async def read_full_ledger(self) -> Ledger:
         """Read and return the ledger with every row; `ledger` holds the newest rows only."""
-        ledger = await self._store.call_history(read_ledger, self._history, self._context.ports.registry.is_alive)
-        add_unbilled_jobs(ledger, self._store.newest_first())
-        return ledger
+        return await self._store.call_history(read_ledger, self._history, self._context.ports.registry.is_alive)
 
     # Before a paid request
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -48,18 +47,16 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     is_complete: bool = True
 
 
+def _local_date(at: float) -> date:
+    return datetime.fromtimestamp(at).astimezone().date()
+
+
 def day_bounds(now: float) -> tuple[float, float]:
     """Return start and end of the local day in seconds since the epoch."""
     # By calendar, each midnight with its own UTC offset: a day with a clock change has 23 or 25 hours.
-    today = datetime.fromtimestamp(now).astimezone().date()
+    today = _local_date(now)
     begin, end = (datetime(day.year, day.month, day.day).astimezone() for day in (today, today + timedelta(days=1)))
     return begin.timestamp(), end.timestamp()
-
-
-_COUNTED = (
-    "queued", "sending", "running", "waiting", "unconfirmed",
-    "done_today", "failed_today", "rejected_today", "unsent_today",
-)  # fmt: skip
 
 
 class RunningTotals:
@@ -81,14 +78,12 @@ class RunningTotals:
     def totals(self) -> Totals:
         """Return the current counts."""
         if not self._day_start <= self._clock() < self._day_end:
-            self._recount()
-        return msgspec.structs.replace(Totals(), **{name: self._counts[name] for name in _COUNTED})
-
-    def _recount(self) -> None:
-        self._day_start, self._day_end = day_bounds(self._clock())
-        self._counts.clear()
-        for job in self._list_jobs():
-            self._add(job, +1)
+            self._day_start, self._day_end = day_bounds(self._clock())
+            self._counts.clear()
+            for job in self._list_jobs():
+                self._add(job, +1)
+        counts: dict[str, Any] = {name: self._counts[name] for name in Totals.__struct_fields__ if name in self._counts}
+        return Totals(**counts)
 
     def _add(self, job: Job, sign: int) -> None:
         if job.state in POLLED_STATES:
@@ -175,17 +170,14 @@ REQUEST_TYPES: tuple[RequestType, ...] = ("image", "video", "character")
 
 
 def compute_statistics(
-    jobs: Iterable[Job], now: float, *, days: int = MAX_DAYS, ledger: Ledger | None = None, account: str = ""
+    jobs: Iterable[Job], now: float, ledger: Ledger, *, days: int = MAX_DAYS, account: str = ""
 ) -> Statistics:
-    """Count jobs and add up charges.
+    """Count jobs and add up charges; of jobs that the ledger does not know their own costs count.
 
-    `now`, in seconds since the epoch, is on the last day. Without a ledger the costs of the jobs count. `account`
-    selects the accounts whose name begins with it.
+    `now`, in seconds since the epoch, is on the last day. `account` selects the accounts whose name begins with it.
     """
     every = sorted(jobs, key=lambda job: job.created_at)
-    if ledger is None:
-        ledger = Ledger()
-        add_unbilled_jobs(ledger, every)
+    add_unbilled_jobs(ledger, every)
     charges = list(ledger.charges_of())
     if account:
         every = [job for job in every if job.account.startswith(account)]
@@ -246,38 +238,28 @@ def _daily_stats(
     now: float,
     day_count: int,
 ) -> tuple[DayStats, ...]:
-    begins = _day_starts(now, day_count)
-    end = day_bounds(now)[1]
-    gathered: list[list[Job]] = [[] for _ in begins]
-    spent: list[list[Charge]] = [[] for _ in begins]
+    dates = [_local_date(now) - timedelta(number) for number in reversed(range(day_count))]
+    days = {each: (list[Job](), list[Charge]()) for each in dates}
+    oldest, newest = now - (day_count + 1) * 86_400.0, now + 2 * 86_400.0
     for job in jobs:
-        if begins[0] <= job.created_at < end:
-            gathered[bisect_right(begins, job.created_at) - 1].append(job)
+        if oldest < job.created_at < newest and (day := days.get(_local_date(job.created_at))):
+            day[0].append(job)
     for charge in charges:
-        if begins[0] <= charge.sent_at < end:
-            spent[bisect_right(begins, charge.sent_at) - 1].append(charge)
-    return tuple(
-        _day_stats(begin, those, money(each)) for begin, those, each in zip(begins, gathered, spent, strict=True)
-    )
+        if oldest < charge.sent_at < newest and (day := days.get(_local_date(charge.sent_at))):
+            day[1].append(charge)
+    return tuple(_day_stats(day, those, money(costs)) for day, (those, costs) in days.items())
 
 
-def _day_starts(now: float, day_count: int) -> list[float]:
-    """Return the starts of the last local days, oldest first."""
-    begins = [day_bounds(now)[0]]
-    while len(begins) < day_count:
-        begins.insert(0, day_bounds(begins[0] - 1)[0])
-    return begins
-
-
-def _day_stats(day_start: float, jobs: Sequence[Job], money: dict[str, Any]) -> DayStats:
+def _day_stats(day: date, jobs: Sequence[Job], money: dict[str, Any]) -> DayStats:
+    states = Counter(map(state_label, jobs))
     return DayStats(
-        date=datetime.fromtimestamp(day_start).astimezone().date().isoformat(),
+        date=day.isoformat(),
         **money,
         sent=sum(job.state is not JobState.REJECTED for job in jobs),
         succeeded=sum(job.state is JobState.SUCCEEDED for job in jobs),
-        failed=sum(job.state is JobState.FAILED for job in jobs),
-        rejected=sum(state_label(job) == "rejected" for job in jobs),
-        unsent=sum(state_label(job) == "unsent" for job in jobs),
+        failed=states["failed"],
+        rejected=states["rejected"],
+        unsent=states["unsent"],
     )
 
 

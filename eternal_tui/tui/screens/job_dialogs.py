@@ -412,7 +412,7 @@ class JobDialogs:
         # Not in a worker: keys typed ahead are for the screen that this opens.
         ledger = await engine.billing.read_full_ledger()
         jobs = engine.store.newest_first()
-        figures = compute_statistics(jobs, screen.services.clock.time(), ledger=ledger)
+        figures = compute_statistics(jobs, screen.services.clock.time(), ledger)
         opened = StatisticsScreen(figures, group_jobs(jobs, figures))
         screen.app.push_screen(opened, lambda text: screen.show_filter(text) if text is not None else None)
 

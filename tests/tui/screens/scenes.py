@@ -14,6 +14,7 @@ from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import SafeText, UntrustedText, sanitize
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Preset, Presets
+from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import FileState, JobState, Verdict
@@ -124,7 +125,7 @@ async def help_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
 
 async def statistics_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
     jobs = [hostile_job(each) for each in words]
-    figures = compute_statistics(jobs, 1_700_000_100.0)
+    figures = compute_statistics(jobs, 1_700_000_100.0, Ledger())
     return StatisticsScreen(figures, group_jobs(jobs, figures))
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.filter import compile_filter
 from eternal_tui.jobs.groups import group_jobs
@@ -32,7 +33,7 @@ def test_columns_grow_from_the_base() -> None:
 )
 def test_no_line_is_wider_than_its_room(width: int, jobs: list[tuple[float, float, float]]) -> None:
     figures = compute_statistics(
-        [succeeded_job(n, NOW - ago, took, cost=cost) for n, (ago, took, cost) in enumerate(jobs)], NOW
+        [succeeded_job(n, NOW - ago, took, cost=cost) for n, (ago, took, cost) in enumerate(jobs)], NOW, Ledger()
     )
     text = render_statistics(figures, FIGURES, width)
     assert max(line.cell_length for line in text.split("\n")) <= width
@@ -51,7 +52,7 @@ async def test_a_key_opens_the_figures_and_esc_leaves(tmp_path: Path) -> None:
 
 
 def figures_of(jobs: list[Job]) -> StatisticsScreen:
-    figures = compute_statistics(jobs, NOW)
+    figures = compute_statistics(jobs, NOW, Ledger())
     return StatisticsScreen(figures, group_jobs(jobs, figures))
 
 
@@ -87,7 +88,7 @@ def test_each_group_counts_the_jobs_its_filter_finds() -> None:
     """Seen to fail with a tag that another one begins with, and with a character named in two ways."""
     jobs = [*make_jobs(40), *jobs_of_every_kind()]
     jobs += [make_job(100, tags=("poster",)), make_job(101, tags=("posters", "two words"), created_at=NOW - 2e6)]
-    groups = group_jobs(jobs, compute_statistics(jobs, NOW))
+    groups = group_jobs(jobs, compute_statistics(jobs, NOW, Ledger()))
     assert {group.kind for group in groups} == {"type", "character", "tag", "day"}
     for group in groups:
         assert sum(map(compile_filter(group.filter, now=NOW), jobs)) == group.jobs, group
