@@ -253,7 +253,7 @@ def rows_of_old_jobs(jobs: Iterable[Job], service: str) -> Iterator[Row]:
 
 
 @lru_cache(256)
-def _shared_key(type: str, quality: str, seconds: int) -> PriceKey:  # noqa: A002 - the record's own name
+def shared_key(type: str, quality: str, seconds: int) -> PriceKey:  # noqa: A002 - the record's own name
     """Return the same tuple for equal keys: a long run has few of them and thousands of charges."""
     return (type, quality, seconds)
 
@@ -262,8 +262,3 @@ def _shared_key(type: str, quality: str, seconds: int) -> PriceKey:  # noqa: A00
 def shared_amount(text: str) -> Decimal:
     """Return the same decimal for equal texts, 104 bytes each."""
     return Decimal(text)
-
-
-def key_of_row(row: Row) -> PriceKey:
-    """Return what the price of the row's request depends on."""
-    return _shared_key(row.type, row.quality, row.seconds)

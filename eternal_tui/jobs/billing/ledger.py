@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from eternal_tui.jobs.billing.accounts import Account
+from eternal_tui.jobs.billing.accounts import Account, Settlement
 from eternal_tui.jobs.billing.charges import (
     Charge,
     PossibleRefunds,
@@ -22,12 +22,11 @@ from eternal_tui.jobs.billing.charges import (
     RowKind,
     correction_row,
     from_row_record,
-    key_of_row,
     rows_of_old_jobs,
     shared_amount,
+    shared_key,
     to_text,
 )
-from eternal_tui.jobs.billing.settlement import Settlement
 from eternal_tui.jobs.model import Job, Verdict
 
 
@@ -117,8 +116,9 @@ class Ledger:
             return None
         charge = self.charges.get(row.job)
         if charge is None:
+            key = shared_key(row.type, row.quality, row.seconds)
             charge = Charge(
-                row.job, row.service, row.account, row.sent_at or row.at, key_of_row(row), row.owner, row.character,
+                row.job, row.service, row.account, row.sent_at or row.at, key, row.owner, row.character,
                 amount=None if row.previous_amount is None else Decimal(row.previous_amount), first_number=number,
             )  # fmt: skip
             self.charges[row.job] = charge
@@ -225,39 +225,29 @@ class Ledger:
 
     def spending(self, charges: Iterable[Charge]) -> Spending:
         """Return the sum of the charges and of the unsettled drop of their accounts' balances."""
-        sums: dict[str, Decimal] = defaultdict(Decimal)
-        unknown = doubtful = 0
+        priced = [(charge, self.amount_of(charge)) for charge in charges if not charge.is_free]
         unsettled: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
-        for charge in charges:
-            if charge.is_free:
-                continue
-            amount = self.amount_of(charge)
-            unknown += amount is None
-            doubtful += amount is None and charge.is_in_doubt
-            cost = amount or Decimal(0)
-            sums["recorded"] += charge.amount or Decimal(0)
-            sums["spent"] += cost
-            if charge.is_settled:
-                sums["low"] += cost
-            elif charge.job in self.account(charge.service, charge.account).since:
-                unsettled[charge.service, charge.account] += cost
-            if charge.is_in_doubt:
-                sums["unconfirmed"] += cost
-            if not charge.job:
-                sums["unexplained"] += cost
-        for (service, name), counted in unsettled.items():
-            if (drop := self.account(service, name).open_drop() - counted) > 0:
-                sums["unexplained"] += drop
-                sums["spent"] += drop
+        for charge, amount in priced:
+            key = charge.service, charge.account
+            if not charge.is_settled and charge.job in self.account(*key).since:
+                unsettled[key] += amount or 0
+        drops = (self.account(*key).open_drop() - counted for key, counted in unsettled.items())
+        unexplained = sum((drop for drop in drops if drop > 0), Decimal(0))
+
+        def total(is_counted: Callable[[Charge], object]) -> Decimal:
+            return sum((amount for charge, amount in priced if amount and is_counted(charge)), Decimal(0))
+
+        spent = total(lambda _: True) + unexplained
+        unknown = [charge for charge, amount in priced if amount is None]
         return Spending(
-            spent=sums["spent"],
-            low=sums["low"],
-            high=None if unknown else sums["spent"],
-            unexplained=sums["unexplained"],
-            unconfirmed=sums["unconfirmed"],
-            unknown_count=unknown,
-            doubtful_count=doubtful,
-            recorded=sums["recorded"],
+            spent=spent,
+            low=total(lambda charge: charge.is_settled),
+            high=None if unknown else spent,
+            unexplained=total(lambda charge: not charge.job) + unexplained,
+            unconfirmed=total(lambda charge: charge.is_in_doubt),
+            unknown_count=len(unknown),
+            doubtful_count=sum(charge.is_in_doubt for charge in unknown),
+            recorded=sum((charge.amount or Decimal(0) for charge, _ in priced), Decimal(0)),
         )
 
 
