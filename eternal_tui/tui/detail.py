@@ -83,46 +83,36 @@ def with_pause_reason(job: Job, reason: str) -> Job:
     return msgspec.structs.replace(job, waiting_reason=UntrustedText(reason))
 
 
-def detail_rows(job: Job) -> Iterator[DetailRow]:
-    """Yield the labelled facts of a job, most wanted first."""
-    yield state_row(job)
-    if job.waiting_reason:
-        yield DetailRow("Status", sanitize(job.waiting_reason, limit=400), "$text-warning")
-    if job.error:
-        yield DetailRow("Reason", sanitize(job.error, limit=600), "$text-error")
-    yield from _cost_rows(job)
-    yield DetailRow("Character", character_label(job))
-    yield DetailRow("Request", request_label(job))
-    yield from _file_rows(job)
-    yield _time_row(job)
-    yield from _annotation_rows(job)
-    if job.request_id:
-        yield DetailRow("Request id", sanitize(job.request_id))
+def detail_rows(job: Job) -> list[DetailRow]:
+    """Return the labelled facts of a job, most wanted first."""
+    file, nothing = job.file_info, SafeText("")
+    encrypted = SafeText("Marked as encrypted by the API; saved as received.") if job.encrypted else nothing
+    rows = (
+        state_row(job),
+        DetailRow("Status", sanitize(job.waiting_reason, limit=400), "$text-warning"),
+        DetailRow("Reason", sanitize(job.error, limit=600), "$text-error"),
+        *_cost_rows(job),
+        DetailRow("Character", character_label(job)),
+        DetailRow("Request", request_label(job)),
+        DetailRow("File", file_label(file) if file is not None else nothing),
+        DetailRow("", sanitize(file.note, limit=300) if file is not None else nothing, "$text-warning"),
+        DetailRow("", encrypted, "$text-warning"),
+        _time_row(job),
+        DetailRow("Retry of", format_safe("job {id}", id=job.retry_of) if job.retry_of is not None else nothing),
+        DetailRow("Retried by", format_safe("job {id}", id=job.retried_by) if job.retried_by is not None else nothing),
+        DetailRow("Tags", _marks_text(job)),
+        DetailRow("Note", sanitize(job.note, limit=400)),
+        DetailRow("Template", sanitize(job.template, limit=400)),
+        DetailRow("Request id", sanitize(job.request_id or "")),
+    )
+    return [row for row in rows if row.text]
 
 
-def _annotation_rows(job: Job) -> Iterator[DetailRow]:
-    if job.retry_of is not None:
-        yield DetailRow("Retry of", format_safe("job {id}", id=job.retry_of))
-    if job.retried_by is not None:
-        yield DetailRow("Retried by", format_safe("job {id}", id=job.retried_by))
-    if job.tags or job.starred or job.rating:
-        marks = [SafeText("★")] if job.starred else []
-        if job.rating:
-            marks.append(format_safe("rating {n}", n=job.rating) if job.rating > 0 else SafeText("rejected"))
-        yield DetailRow("Tags", join_safe(" ", *marks, *(sanitize(tag, limit=40) for tag in job.tags[:MAX_SHOWN_TAGS])))
-    if job.note:
-        yield DetailRow("Note", sanitize(job.note, limit=400))
-    if job.template:
-        yield DetailRow("Template", sanitize(job.template, limit=400))
-
-
-def _file_rows(job: Job) -> Iterator[DetailRow]:
-    if job.file_info is not None:
-        yield DetailRow("File", file_label(job.file_info))
-        if job.file_info.note:
-            yield DetailRow("", sanitize(job.file_info.note, limit=300), "$text-warning")
-    if job.encrypted:
-        yield DetailRow("", SafeText("Marked as encrypted by the API; saved as received."), "$text-warning")
+def _marks_text(job: Job) -> SafeText:
+    marks = [SafeText("★")] if job.starred else []
+    if job.rating:
+        marks.append(format_safe("rating {n}", n=job.rating) if job.rating > 0 else SafeText("rejected"))
+    return join_safe(" ", *marks, *(sanitize(tag, limit=40) for tag in job.tags[:MAX_SHOWN_TAGS]))
 
 
 def _cost_rows(job: Job) -> Iterator[DetailRow]:
@@ -182,7 +172,7 @@ def render_detail(job: Job, raw_responses: Mapping[str, Any], *, width: int, wit
     """Return the whole detail as styled text wrapped for `width` cells: prompt, facts, events, and the JSON sent."""
     prompt = sanitize_block(job.request.prompt, limit=4_000)
     lines = [Content.styled(line, "$foreground bold") for line in _wrap(prompt, width)]
-    lines += [Content(""), *_render_rows(list(detail_rows(job)), width)]
+    lines += [Content(""), *_render_rows(detail_rows(job), width)]
     if job.timeline:
         lines += [Content(""), _heading(SafeText("Events")), *_render_rows(timeline_rows(job), width)]
     if not with_json:

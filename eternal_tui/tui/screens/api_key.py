@@ -67,13 +67,11 @@ class KeyOption(Horizontal):
 
     def __init__(self, key: str, text: SafeText, textual_action: str, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._label = Static(Content(text), markup=False)
-        self._key = key
-        self._textual_action = textual_action
+        self._key, self._text, self._textual_action = key, text, textual_action
 
     def compose(self) -> ComposeResult:
         yield Static(Content(self._key), classes="key", markup=False)
-        yield self._label
+        yield Static(Content(self._text), markup=False)
 
     async def on_click(self) -> None:
         await self.screen.run_action(self._textual_action)

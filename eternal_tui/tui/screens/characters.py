@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 
 from eternal_tui.api.errors import ApiError
 from eternal_tui.api.models import Character, InvalidRequest, character_request
-from eternal_tui.characters.catalog import FavouriteStore
+from eternal_tui.characters.catalog import Favourites, FavouriteStore
 from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize, sanitize_block
 from eternal_tui.history.errors import HistoryError
@@ -70,8 +70,8 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         self._favourites = self._favourite_store.load()
         self._characters: Sequence[Character] = ()
         self._search_texts: list[str] = []
-        self._facet_index = self._match_count = 0
-        self._shown_avatar: tuple[str, str] | None = None
+        self._facet, self._match_count = FACETS[0], 0
+        self._shown: Character | None = None
         self._search_input = SearchInput(
             placeholder="/ searches name, ID and story", compact=True, select_on_focus=False
         )
@@ -129,12 +129,12 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         # The demo's storage has another address each time, so a cached list has dead avatar URLs.
         is_demo = self._services.demo is not None
         if is_demo or not catalog.is_fresh:
-            self._set_status_text(SafeText("loading"))
+            self._update_title(SafeText("loading"))
         try:
             self.set_characters(await catalog.load(force_refresh=is_demo, on_partial=self.set_characters))
-            self._set_status_text(SafeText(""))
+            self._update_title(SafeText(""))
         except ApiError as error:
-            self._set_status_text(sanitize(str(error)))
+            self._update_title(sanitize(str(error)))
 
     def set_characters(self, characters: Sequence[Character]) -> None:
         # The catalog already leaves out characters listed as under 18; checked again where they would be shown.
@@ -143,10 +143,6 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
             f"{each.id} {each.name} {each.username} {each.description[:400]}".casefold() for each in self._characters
         ]
         self._refilter(keep_cursor=True)
-
-    def _set_status_text(self, text: SafeText) -> None:
-        self._status_text = text
-        self._update_title()
 
     # List
 
@@ -160,27 +156,22 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
         found = [row for row, key in enumerate(self._search_texts) if all(word in key for word in words)]
         ids = [each.id for each in self._characters]
         liked, recent = set(self._favourites.favourites), self._recent_ranks()
-        if self._facet_index == 1:
+        if self._facet == "favourites":
             found = [row for row in found if ids[row] in liked]
-        elif self._facet_index == 2:
+        elif self._facet == "recent":
             found = sorted((row for row in found if ids[row] in recent), key=lambda row: recent[ids[row]])
         else:
             # A stable sort: favourites first, else in the order of the API.
             found.sort(key=lambda row: ids[row] not in liked)
         self._list.set_rows(found, keep_cursor=keep_cursor)
         self._match_count = len(found)
-        self._update_title()
+        self._update_title(self._status_text)
         self._show_details()
 
-    def _update_title(self) -> None:
-        parts = [
-            SafeText("Characters"),
-            sanitize(FACETS[self._facet_index]),
-            format_safe("{n}", n=f"{self._match_count:,}"),
-        ]
-        if self._status_text:
-            parts.append(self._status_text)
-        self.query_one("#browser").border_title = Content(join_safe(" · ", *parts))
+    def _update_title(self, status: SafeText) -> None:
+        self._status_text = status
+        facts = format_safe("Characters · {facet} · {n}", facet=self._facet, n=f"{self._match_count:,}")
+        self.query_one("#browser").border_title = Content(join_safe(" · ", facts, *([status] if status else ())))
 
     def _row_cells(self, row: int) -> Sequence[str]:
         each = self._characters[row]
@@ -196,7 +187,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
     def _show_details(self) -> None:
         each = self._current_character()
         if each is None:
-            self._shown_avatar = None
+            self._shown = None
             self._avatar.set_file(None)
             self._bio.update(Content.styled(self._empty_message(), "$text-muted"))
             return
@@ -209,8 +200,8 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
             + Content.styled(f"\n{join_safe(' · ', *facts)}\n\n", "$text-muted")
             + Content.styled(story or "No description.", "$foreground")
         )
-        if (each.id, each.avatar_url) != self._shown_avatar:
-            self._shown_avatar = (each.id, each.avatar_url)
+        if each != self._shown:
+            self._shown = each
             self._load_avatar(each)
 
     def _empty_message(self) -> SafeText:
@@ -224,7 +215,7 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
             return
         await asyncio.sleep(AVATAR_DELAY_SECONDS)
         path = await self._services.avatars.get(character.avatar_url)
-        if self._shown_avatar == (character.id, character.avatar_url):
+        if self._shown == character:
             self._avatar.set_file(path, SafeText("" if path else "No image."))
 
     @on(MediaView.Failed)
@@ -259,22 +250,20 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
     def action_choose(self) -> None:
         each = self._current_character()
         if each is not None and not self._is_creating:
-            self._mark_used(each.id)
-            self.dismiss(each.id)
+            self._dismiss_with(each.id)
 
     def action_favourite(self) -> None:
         each = self._current_character()
         if each is not None:
-            self._favourites = self._favourites.toggle(each.id)
-            self._save_favourites()
-            if FACETS[self._facet_index] == "favourites":
+            self._save_favourites(self._favourites.toggle(each.id))
+            if self._facet == "favourites":
                 self._refilter(keep_cursor=True)
             else:
                 # Rows are sorted at the next search, not under the cursor.
                 self._list.refresh()
 
     def action_facet(self) -> None:
-        self._facet_index = (self._facet_index + 1) % len(FACETS)
+        self._facet = FACETS[(FACETS.index(self._facet) + 1) % len(FACETS)]
         self._refilter()
 
     def action_leave(self) -> None:
@@ -295,16 +284,16 @@ class CharactersScreen(HelpMixin, ResultScreen[str | None]):
     def _creation_closed(self, character_id: str | None) -> None:
         self._is_creating = False
         if character_id:
-            self._mark_used(character_id)
-            self.dismiss(character_id)
+            self._dismiss_with(character_id)
 
-    def _mark_used(self, character_id: str) -> None:
-        self._favourites = self._favourites.mark_used(character_id)
-        self._save_favourites()
+    def _dismiss_with(self, character_id: str) -> None:
+        self._save_favourites(self._favourites.mark_used(character_id))
+        self.dismiss(character_id)
 
-    def _save_favourites(self) -> None:
+    def _save_favourites(self, favourites: Favourites) -> None:
+        self._favourites = favourites
         try:
-            self._favourite_store.save(self._favourites)
+            self._favourite_store.save(favourites)
         except OSError as error:
             text = format_safe("Could not save the favourites: {why}.", why=error.strerror or error)
             self.notify(text, severity="warning", markup=False)

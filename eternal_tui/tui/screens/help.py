@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from textual import events, on
@@ -70,18 +70,16 @@ class HelpSection(NamedTuple):
 
 def help_sections(screen: Screen[Any]) -> list[HelpSection]:
     """Return the keys active on the screen, those nearest to the focus first."""
-    here: dict[str, list[ActiveBinding]] = {}
-    everywhere: dict[str, list[ActiveBinding]] = {}
-    writing: dict[str, list[ActiveBinding]] = {}
-    is_writing = isinstance(screen.focused, Input | TextArea)
+    actions: dict[str, dict[str, list[ActiveBinding]]] = {"here": {}, "everywhere": {}, "editing": {}}
     for active in screen.active_bindings.values():
         if active.binding.description and not active.binding.system:
-            into = _section_for(active, here, everywhere, writing)
-            into.setdefault(active.binding.action, []).append(active)
+            actions[_section_name(active)].setdefault(active.binding.action, []).append(active)
+    if not isinstance(screen.focused, Input | TextArea):
+        actions["editing"].clear()
     found = [
-        HelpSection(_focus_heading(screen.focused), _help_rows(here)),
-        HelpSection(SafeText("Everywhere"), _help_rows(everywhere)),
-        HelpSection(SafeText("Text editing"), _help_rows(writing) if is_writing else []),
+        HelpSection(_focus_heading(screen.focused), _help_rows(actions["here"])),
+        HelpSection(SafeText("Everywhere"), _help_rows(actions["everywhere"])),
+        HelpSection(SafeText("Text editing"), _help_rows(actions["editing"])),
         HelpSection(SafeText("The same wherever no text is typed"), _shared_rows(screen.app)),
     ]
     return [section for section in found if section.rows]
@@ -97,15 +95,14 @@ def _shared_rows(app: App[Any]) -> list[HelpRow]:
     ]
 
 
-def _section_for(
-    active: ActiveBinding, here: _BindingsByAction, everywhere: _BindingsByAction, writing: _BindingsByAction
-) -> _BindingsByAction:
-    if isinstance(active.node, App):
-        return everywhere
-    if isinstance(active.node, Screen) and (active.binding.priority or active.binding.action in _BUILTIN_ACTION_TITLES):
-        return everywhere
+def _section_name(active: ActiveBinding) -> str:
+    on_screen = isinstance(active.node, Screen)
+    if isinstance(active.node, App) or (
+        on_screen and (active.binding.priority or active.binding.action in _BUILTIN_ACTION_TITLES)
+    ):
+        return "everywhere"
     # Bindings without an ID or tooltip are Textual's own for text fields.
-    return here if active.binding.id or active.binding.tooltip else writing
+    return "here" if active.binding.id or active.binding.tooltip else "editing"
 
 
 def _focus_heading(focused: Widget | None) -> SafeText:
@@ -113,7 +110,7 @@ def _focus_heading(focused: Widget | None) -> SafeText:
     return next((_SCOPE_HEADINGS[node.id] for node in nodes if node.id in _SCOPE_HEADINGS), SafeText("Here"))
 
 
-def _help_rows(bindings_by_action: _BindingsByAction) -> list[HelpRow]:
+def _help_rows(bindings_by_action: Mapping[str, list[ActiveBinding]]) -> list[HelpRow]:
     # Keys of the footer come first, movement last.
     wanted = sorted(bindings_by_action.values(), key=lambda actives: not actives[0].binding.show)
     return [
@@ -197,7 +194,6 @@ class HelpScreen(Dialog[None]):
         self.search_input = SearchInput(placeholder="search", compact=True, id="help-line")
         self._text = Static(markup=False)
         self._scroll = VerticalScroll(self._text, can_focus=False)
-        self._rendered_for: tuple[str, int] | None = None
 
     def body(self) -> Iterable[Widget]:
         return (self.search_input, self._scroll)
@@ -221,9 +217,8 @@ class HelpScreen(Dialog[None]):
         # Two cells for the scrollbar and the gap before it, whether it is there or not.
         width = self._scroll.size.width - 2
         text = self.search_input.value.strip()
-        if width <= 0 or (text, width) == self._rendered_for:
+        if width <= 0:
             return
-        self._rendered_for = (text, width)
         found = filter_sections(self._sections, text)
         content = render_sections(found, width)
         if not text:
@@ -237,6 +232,3 @@ def _render_billing_notes(width: int) -> Iterable[Content]:
     yield Content.styled("Your credits", "$text-accent")
     for sentence in BILLING_NOTES:
         yield from Content.styled(sentence, "$text-muted").wrap(width)
-
-
-_BindingsByAction = dict[str, list[ActiveBinding]]

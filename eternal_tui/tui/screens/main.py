@@ -36,7 +36,7 @@ from eternal_tui.tui.request_form.messages import (
 )
 from eternal_tui.tui.request_form.pane import RequestFormPane
 from eternal_tui.tui.screens.form_requests import FormRequests
-from eternal_tui.tui.screens.view_state import ScreenView
+from eternal_tui.tui.screens.view_state import MIN_SIDE_BY_SIDE_COLUMNS, ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import is_exiting
 from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, footer_keys, tour_hint, without_action
@@ -54,10 +54,6 @@ FULL_RELOAD_JOBS = 10_000
 
 MIN_WIDE_COLUMNS = 140
 """Columns from which the form stands beside the list."""
-
-MIN_SIDE_BY_SIDE_COLUMNS = 190
-"""Columns from which list and detail stand side by side."""
-
 
 MIN_HIGH_ROWS = 36
 """Rows from which the detail gets more of them than the list."""
@@ -237,8 +233,8 @@ class MainScreen(HelpMixin, DiffScreen):
             set_toasts_visible(self, isinstance(event, events.ScreenResume))
         self._was_resumed = True
 
-    def on_resize(self, event: events.Resize) -> None:
-        self._view.set_side_by_side(side_by_side=event.size.width >= MIN_SIDE_BY_SIDE_COLUMNS)
+    def on_resize(self) -> None:
+        self._view.apply_split()
 
     def on_unmount(self) -> None:
         self._view.save()

@@ -82,7 +82,6 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
         self._text = Static(markup=False)
         self._figures: list[Figure] = []
         self._list = VirtualList((), self._row_cells, id="groups")
-        self._drawn_width = 0
 
     def body(self) -> Iterable[Widget]:
         return (self._text, self._list)
@@ -111,8 +110,7 @@ class StatisticsScreen(HelpMixin, Dialog[str]):
 
     def _redraw(self) -> None:
         width = self._text.size.width
-        if width > 0 and width != self._drawn_width:
-            self._drawn_width = width
+        if width > 0:
             self._figures = [each for each in FIGURES if width >= each.min_width and self._has_amounts(each.optional)]
             self._list.set_columns([each.column for each in self._figures])
             self._text.update(render_statistics(self._statistics, self._figures, width))

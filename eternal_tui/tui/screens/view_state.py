@@ -15,6 +15,9 @@ from eternal_tui.tui.job_list.index import ListView
 if TYPE_CHECKING:
     from eternal_tui.tui.screens.main import MainScreen
 
+MIN_SIDE_BY_SIDE_COLUMNS = 190
+"""Columns from which list and detail stand side by side."""
+
 TOTAL_TENTHS = 10
 MIN_LIST_TENTHS, MAX_LIST_TENTHS = 2, 8
 """Limits of the list's share in tenths: neither pane can be closed by mistake."""
@@ -48,7 +51,6 @@ class ScreenView:
         self._screen = screen
         self._store = view_store(data_dir)
         self._list_tenths: int | None = None
-        self._is_side_by_side = False
         self._seen = self._saved = ViewState()
         self._write_lock = threading.Lock()
 
@@ -99,12 +101,6 @@ class ScreenView:
         for each in ZOOMABLE_PANES:
             self._screen.set_class(each == pane, f"-zoom-{each}")
 
-    def set_side_by_side(self, *, side_by_side: bool) -> None:
-        """Share widths where the panes are side by side, heights otherwise."""
-        if side_by_side != self._is_side_by_side:
-            self._is_side_by_side = side_by_side
-            self._apply_split()
-
     def resize_list(self, delta_tenths: int) -> None:
         """Give the list more, or less."""
         panes = (self._screen.job_pane, self._screen.detail_pane)
@@ -114,9 +110,14 @@ class ScreenView:
 
     def _set_list_tenths(self, tenths: int | None) -> None:
         self._list_tenths = None if tenths is None else max(MIN_LIST_TENTHS, min(MAX_LIST_TENTHS, tenths))
-        self._apply_split()
+        self.apply_split()
 
-    def _apply_split(self) -> None:
+    @property
+    def _is_side_by_side(self) -> bool:
+        return self._screen.size.width >= MIN_SIDE_BY_SIDE_COLUMNS
+
+    def apply_split(self) -> None:
+        """Share widths where the panes are side by side, heights otherwise."""
         if self._list_tenths is None:
             return
         shares = (self._list_tenths, TOTAL_TENTHS - self._list_tenths)
