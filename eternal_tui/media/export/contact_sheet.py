@@ -48,7 +48,7 @@ class FontStack:
 
         found: list[Font] = [ImageFont.truetype(place, size) for place in font_paths if Path(place).is_file()]
         self._fonts: list[Font] = [*found, ImageFont.load_default(size)]
-        self._has_glyph = cache(self._draws)
+        self._has_glyph = cache(_draws)
         self.substituted_count = 0
 
     def choose_font(self, text: str) -> tuple[Font, str]:
@@ -64,9 +64,10 @@ class FontStack:
         self.substituted_count += 1
         return MISSING_GLYPH
 
-    def _draws(self, font: Font, character: str) -> bool:
-        mask, missing = font.getmask(character), font.getmask(_NONCHARACTER)
-        return character.isspace() or (mask.size, bytes(mask)) != (missing.size, bytes(missing))
+
+def _draws(font: Font, character: str) -> bool:
+    mask, missing = font.getmask(character), font.getmask(_NONCHARACTER)
+    return character.isspace() or (mask.size, bytes(mask)) != (missing.size, bytes(missing))
 
 
 MAX_ITEMS = 200

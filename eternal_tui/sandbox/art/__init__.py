@@ -1,1 +1,0 @@
-"""Procedural artwork for sandbox results."""
