@@ -8,7 +8,6 @@ from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
@@ -70,7 +69,6 @@ class Gallery(JobView):
         self._thumbnails = ThumbnailCache(graphics, transmit=self._transmit, on_rendered=lambda _: self.redraw())
         self._tiles: dict[int, _Tile] = {}
         self._rendering: tuple[ThumbnailKey, ...] = ()
-        self._styles: dict[str, Style] = {}
 
     # Tiles
 
@@ -112,7 +110,7 @@ class Gallery(JobView):
         job = self._listing.job_at(tile_index)
         wanted = self._thumbnail_key(job)
         drawn = wanted is not None and self._thumbnails.get(wanted) is not None
-        return _Tile(job, tile_index == self._listing.row, self._listing.is_marked(job.id), drawn)
+        return _Tile(job, tile_index == self._listing.row, job.id in self._listing.marked_ids, drawn)
 
     def _thumbnail_key(self, job: Job) -> ThumbnailKey | None:
         path = result_path(job, self._results_dir) if self._shows_images else None
@@ -175,21 +173,16 @@ class Gallery(JobView):
             self._tiles.clear()
             self.redraw()
 
-    def notify_style_update(self) -> None:
-        """Draw with the new theme's colours."""
-        super().notify_style_update()
-        self._styles.clear()
-
     def on_focus(self) -> None:
-        self._update_focus()
+        self._update_focus(has_focus=True)
 
     def on_blur(self) -> None:
-        self._update_focus()
+        self._update_focus(has_focus=False)
 
-    def _update_focus(self) -> None:
+    def _update_focus(self, *, has_focus: bool) -> None:
         self._styles.clear()
         self.refresh(self._tile_region(self._listing.row))
-        self.post_message(self.FocusChanged())
+        self._listing.is_externally_driven = has_focus
 
     def _transmit(self, data: str) -> None:
         write_to_terminal(self.app, data)
@@ -247,21 +240,21 @@ class Gallery(JobView):
         width, grid = self.size.width, self._grid
         if not self._listing.count:
             lines = empty_lines(self._listing.empty_text, width)
-            return self._text_strip(lines[y][0].text if y < len(lines) else "", width, "dim")
+            return self._text_strip(lines[y] if y < len(lines) else "", width, "dim")
         row, line = divmod(y + self.scroll_offset.y, grid.height)
         first = row * grid.columns
         if first >= self._listing.count:
-            return Strip.blank(width, self._style_for(""))
-        gap = Strip.blank(TILE_GAP_COLUMNS, self._style_for(""))
+            return Strip.blank(width, self.role_style(""))
+        gap = Strip.blank(TILE_GAP_COLUMNS, self.role_style(""))
         strips = []
         for place in range(first, min(first + grid.columns, self._listing.count)):
             strips += [self._tile_strip(self._tiles.get(place) or self._build_tile(place), line, grid), gap]
-        return Strip.join(strips).adjust_cell_length(width, self._style_for(""))
+        return Strip.join(strips).adjust_cell_length(width, self.role_style(""))
 
     def _tile_strip(self, tile: _Tile, line: int, grid: Grid) -> Strip:
         frame = "┏┓┛┗━┃" if tile.has_cursor else "╭╮╯╰─│"
         top_left, top_right, bottom_right, bottom_left, horizontal, vertical = tuple(frame)
-        style = self._style_for("cursor" if tile.has_cursor else "mark" if tile.is_marked else "dim")
+        style = self.role_style("cursor" if tile.has_cursor else "mark" if tile.is_marked else "dim")
         inside = line - 1
         if inside < 0:
             mark = " ● " if tile.is_marked else ""
@@ -269,12 +262,12 @@ class Gallery(JobView):
             state = state_caption(tile.job)
             text = state if cell_len(state) <= room else fit(state, room)
             rest = horizontal * (room - cell_len(text))
-            role = self._style_for(state_labels(tile.job)[2])
+            role = self.role_style(state_labels(tile.job)[2])
             segments = (
                 (f"{top_left} ", style),
                 (text, role),
                 (f" {rest}", style),
-                (mark, self._style_for("mark")),
+                (mark, self.role_style("mark")),
                 (top_right, style),
             )
             return Strip([Segment(*each) for each in segments if each[0]]).adjust_cell_length(grid.width, style)
@@ -292,7 +285,7 @@ class Gallery(JobView):
             return self._text_strip(caption(tile.job), width, "text")
         wanted = self._thumbnail_key(tile.job)
         drawing = self._thumbnails.get(wanted) if wanted is not None else None
-        blank = self._style_for("")
+        blank = self.role_style("")
         if drawing is not None and drawing.strips:
             row = line - (grid.image_rows - len(drawing.strips)) // 2
             if not 0 <= row < len(drawing.strips):
@@ -306,10 +299,4 @@ class Gallery(JobView):
 
     def _text_strip(self, text: str, width: int, role: str) -> Strip:
         drawable = fit(text, width)
-        return Strip([Segment(drawable, self._style_for(role))], width)
-
-    def _style_for(self, role: str) -> Style:
-        style = self._styles.get(role)
-        if style is None:
-            style = self._styles[role] = self.role_style(role)
-        return style
+        return Strip([Segment(drawable, self.role_style(role))], width)

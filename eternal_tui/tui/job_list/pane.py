@@ -114,12 +114,6 @@ class JobListPane(Vertical):
     def _redraw_gallery(self) -> None:
         self.gallery.redraw()
 
-    @on(JobView.FocusChanged)
-    def _gallery_focus_changed(self, event: JobView.FocusChanged) -> None:
-        """Let the keys of the gallery move the cursor of the list."""
-        event.stop()
-        self.job_list.is_externally_driven = self.gallery.has_focus
-
     @on(JobList.TitleChanged)
     def _update_title(self) -> None:
         self.border_title = Content(f"{self._title_prefix}{self.job_list.title}")

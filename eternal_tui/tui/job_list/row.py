@@ -1,19 +1,20 @@
-"""One job as one line: pure functions from a snapshot, the time and a width to cells."""
+"""Texts of the list: one job or batch as one line, the title, and why nothing is listed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import msgspec
 from rich.cells import cell_len
 
 from eternal_tui.core.formatting import format_amount, format_remaining, format_short_duration
-from eternal_tui.core.sanitize import sanitize
-from eternal_tui.jobs.batch import BatchSummary, summarize
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.jobs.batch import summarize
+from eternal_tui.jobs.filter import JobFilter
 from eternal_tui.jobs.formatting import cost_label
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
-from eternal_tui.tui.widgets.cells import Line, Span, fit, layout_spans
+from eternal_tui.tui.job_list.index import NEWEST_FIRST
+from eternal_tui.tui.widgets.cells import Line, Part, fit
 from eternal_tui.tui.widgets.jobs import LIVE_STATES, run_seconds, state_glyph, state_labels
 
 PLAIN_STATUS_TEXTS = frozenset({"", "pending", "running"})
@@ -23,20 +24,20 @@ MAX_TEXT_CHARS = 300
 """Characters of outside text that are laid out: more than any line holds."""
 
 MAX_NAME_COLUMNS = 14
-_GLYPH_COLUMN = 3
-"""Cells before the state's sign: cursor, mark, and a blank that keeps the mark apart."""
 _CHILD_INDENT = 2
 _MIN_REASON_COLUMNS = 12
-_MIN_COLUMNS_WITH_COST = 30
+_MIN_COLUMNS_WITH_COST = 63
+"""Cells from the prompt on, below which a reason has no cost behind it."""
+_BAR_COLUMNS = 3
 _FILE_REMEDIES = {FileState.EXPIRED: "t refresh", FileState.MISSING: "t download"}
 _TYPE_LABELS = {"image": "image", "video": "video", "character": "char"}
 
 
-class Columns(msgspec.Struct, frozen=True):
+class Columns(NamedTuple):
     """Widths of a line's columns in cells; 0 leaves a column out.
 
-    `text`, the prompt, is the only one that grows with the line. `size` is the file's or the progress bar's, `last`
-    the cost, the percentage or the time left.
+    The prompt gets what the others leave. `size` is the file's or the progress bar's, `last` the cost, the percentage
+    or the time left.
     """
 
     width: int
@@ -50,20 +51,13 @@ class Columns(msgspec.Struct, frozen=True):
 
     @property
     def text_x(self) -> int:
-        """Where the prompt starts."""
-        left = sum(part + 1 for part in (self.state, self.type, self.name) if part)
-        return _GLYPH_COLUMN + 2 + self.indent + left
+        """Where the prompt starts: behind cursor, mark, a blank, the state's sign, and the columns before it."""
+        return 5 + self.indent + sum(part + 1 for part in (self.state, self.type, self.name) if part)
 
     @property
     def right(self) -> int:
-        """Cells of the columns behind the prompt, without the gap before and the margin after them."""
-        parts = [part for part in (self.clock, self.size, self.last) if part]
-        return sum(parts) + 2 * (len(parts) - 1) if parts else 0
-
-    @property
-    def text(self) -> int:
-        """Cells of the prompt and of the reason behind it."""
-        return max(0, self.width - self.text_x - (self.right + 3 if self.right else 0))
+        """Cells of the columns behind the prompt, with the gaps between them."""
+        return max(0, sum(part + 2 for part in (self.clock, self.size, self.last) if part) - 2)
 
 
 # (from this width on: state, type, name at most, clock, size, last)
@@ -76,7 +70,6 @@ _COLUMN_WIDTHS = (
 )
 
 
-@lru_cache(maxsize=64)
 def columns_for(width: int, name_width: int = MAX_NAME_COLUMNS, *, child: bool = False) -> Columns:
     """Return the columns of a line `width` cells wide whose longest name has `name_width` cells.
 
@@ -103,69 +96,54 @@ def job_line(
     columns: Columns,
     *,
     remaining_seconds: float | None = None,
-    cursor: bool = False,
-    marked: bool = False,
     clock_step: float = 1.0,
 ) -> Line:
-    """Return the job as cells that fill exactly `columns.width` columns.
+    """Return the line of a job.
 
     `now` is in seconds since the epoch, `remaining_seconds` the estimated seconds to the end, `clock_step` the
     seconds by which running clocks advance.
     """
     long, short, role = state_labels(job)
-    settled = job.dismissed or job.retried_by is not None or (job.state in LIVE_STATES and not job.watched)
-    name = sanitize(job.name or job.request.character, limit=MAX_TEXT_CHARS)
-    prompt = _prompt_text(job)
-    reason, reason_role = _reason_and_role(job)
     live = job.state in LIVE_STATES
+    if job.dismissed or job.retried_by is not None or (live and not job.watched):
+        role = "dim"
+    prompt, clock, cost = _prompt_text(job), _clock_text(job, now, clock_step), _cost_text(job)
+    percent = max(0, min(100, job.progress))
+    reason, reason_role = _reason_and_role(job)
     if live and job.waiting_reason:
-        reason = f"{_progress_percent(job)} % {reason}"
-    cost = _cost_text(job)
-    if reason and columns.right:
-        with_cost = cost and columns.text + columns.right >= 2 * _MIN_COLUMNS_WITH_COST
-        right = _reason_spans(columns, reason, reason_role, cost if with_cost else "", prompt)
+        reason = f"{percent} % {reason}"
+    if reason:
+        has_room = columns.width - columns.text_x >= _MIN_COLUMNS_WITH_COST
+        right = _reason_parts(columns, Part(reason, reason_role), cost if has_room else "", prompt)
     elif live:
-        right = _progress_spans(job, _clock_text(job, now, clock_step), columns, remaining_seconds)
+        shown = f"{percent} %" if job.state is not JobState.SUBMITTING else ""
+        bar = [Part(f"{shown:>5} ", "text"), *_bar_parts(percent)]
+        right = _column_parts(columns, clock, bar, format_remaining(remaining_seconds) if columns.size else shown)
     else:
         info = job.file_info
         size = f"{info.width}×{info.height}" if info and info.width else ""
-        right = _column_spans(columns, (_clock_text(job, now, clock_step), size, cost))
-    spans = [
-        *gutter_spans(cursor=cursor, marked=marked),
-        *_left_spans(
-            columns,
-            state_glyph(job),
-            long if columns.state >= len(long) else short,
-            "dim" if settled else role,
-            (_TYPE_LABELS[job.request.type], name),
-        ),
-        *_text_and_right(columns, prompt, right),
+        right = _column_parts(columns, clock, [Part(fit(size, columns.size, align_right=True), "dim")], cost)
+    state = Part(f"{state_glyph(job)} {fit(long if columns.state >= len(long) else short, columns.state)}", role)
+    return _line(columns, state, _TYPE_LABELS[job.request.type], _name(job), prompt, right)
+
+
+def _line(columns: Columns, state: Part, kind: str, name: str, prompt: str, right: Sequence[Part]) -> Line:
+    """Return a line from the sign of its state on."""
+    room = columns.width - columns.text_x
+    if right:
+        right = [*right, Part(" ")]
+        room -= sum(cell_len(part.text) for part in right) + 2
+    middle = (Part(f"{kind:{columns.type}} ", "dim"), Part(f"{fit(name, columns.name)} ", "name"))
+    return [
+        Part(f"{' ' * columns.indent}{state.text} ", state.role),
+        *(part for part, width in zip(middle, (columns.type, columns.name), strict=True) if width),
+        Part(f"{fit(prompt, room)}  " if right else fit(prompt, room), "text"),
+        *right,
     ]
-    return layout_spans(columns.width, iter(spans))
 
 
-def gutter_spans(*, cursor: bool, marked: bool) -> Iterator[Span]:
-    """Yield the cells before a line: whether it is under the cursor, and marked."""
-    yield Span(0, 1, "▌" if cursor else " ", "cursor")
-    yield Span(1, 1, "●" if marked else " ", "mark")
-
-
-def _left_spans(columns: Columns, sign: str, word: str, role: str, type_and_name: tuple[str, str]) -> Iterator[Span]:
-    x = _GLYPH_COLUMN + columns.indent
-    yield Span(x, 2 + columns.state, f"{sign} {fit(word, columns.state)}", role)
-    x += columns.state + 3
-    for text, width, its_role in zip(type_and_name, (columns.type, columns.name), ("dim", "name"), strict=True):
-        if width:
-            yield Span(x, width, fit(text, width), its_role)
-            x += width + 1
-
-
-def _text_and_right(columns: Columns, text: str, right: Sequence[Span]) -> Iterator[Span]:
-    """Yield the prompt up to the columns behind it, and those."""
-    end = right[0].x - 2 if right else columns.width
-    width = max(0, end - columns.text_x)
-    yield Span(columns.text_x, width, fit(text, width), "text")
-    yield from right
+def _name(job: Job) -> str:
+    return sanitize(job.name or job.request.character, limit=MAX_TEXT_CHARS)
 
 
 def _prompt_text(job: Job) -> str:
@@ -176,60 +154,41 @@ def _prompt_text(job: Job) -> str:
     return star + word + sanitize(job.request.prompt.strip(), limit=MAX_TEXT_CHARS)
 
 
-def _column_spans(columns: Columns, texts: tuple[str, str, str]) -> list[Span]:
-    """Return the columns behind the prompt with these texts, aligned to the right."""
-    spans = []
-    x = columns.width - 1 - columns.right
-    for text, width in zip(texts, (columns.clock, columns.size, columns.last), strict=True):
-        if width:
-            spans.append(Span(x, width, fit(text, width, align_right=True), "dim"))
-            x += width + 2
-    return spans
+def _column_parts(columns: Columns, clock: str, size: Sequence[Part], last: str) -> list[Part]:
+    """Return the columns behind the prompt, their texts aligned to the right."""
+    parts = []
+    if columns.clock:
+        parts.append(Part(f"{fit(clock, columns.clock, align_right=True)}  ", "dim"))
+    if columns.size:
+        parts += [*size, Part("  ")]
+    if columns.last:
+        parts.append(Part(fit(last, columns.last, align_right=True), "dim"))
+    return parts
 
 
-def _reason_spans(columns: Columns, reason: str, role: str, tail: str, prompt: str, share: float = 0.5) -> list[Span]:
+def _reason_parts(columns: Columns, reason: Part, tail: str, prompt: str, share: float = 0.5) -> list[Part]:
     """Return why a job waits or ended, and the cost.
 
     They get this share of what prompt and columns have together, or what the prompt leaves of it.
     """
+    if not columns.right:
+        return []
+    text = reason.text
     room = columns.width - 1 - columns.text_x
     tail_width = len(tail) + 2 if tail else 0
     most = max(_MIN_REASON_COLUMNS, int(room * share), room - 2 - cell_len(prompt))
-    width = min(max(columns.right, cell_len(reason) + tail_width), most) - tail_width
-    separator = " · "
-    while cell_len(reason) > width and separator in reason:
-        reason = reason.rpartition(separator)[0]
-    x = columns.width - 1 - width - tail_width
-    spans = [Span(x, width, fit(reason, width), role)]
-    return [*spans, Span(columns.width - 1 - len(tail), len(tail), tail, "dim")] if tail else spans
+    width = min(max(columns.right, cell_len(text) + tail_width), most) - tail_width
+    while cell_len(text) > width and " · " in text:
+        text = text.rpartition(" · ")[0]
+    return [Part(fit(text, width), reason.role), *([Part(f"  {tail}", "dim")] if tail else ())]
 
 
-def _progress_spans(job: Job, clock: str, columns: Columns, remaining_seconds: float | None) -> list[Span]:
-    percent = _progress_percent(job)
-    shown = f"{percent} %" if job.state is not JobState.SUBMITTING else ""
-    if not columns.size:
-        return _column_spans(columns, (clock, "", shown))
-    bar_width = columns.size - len("100 % ")
-    spans = _column_spans(columns, (clock, "", format_remaining(remaining_seconds)))
-    x = spans[1].x
-    spans[1:2] = [
-        Span(x, 6, fit(shown, 5, align_right=True) + " ", "text"),
-        *bar_spans(percent, x + 6, bar_width),
-    ]
-    return spans
-
-
-def _progress_percent(job: Job) -> int:
-    return max(0, min(100, job.progress))
-
-
-def bar_spans(percent: int, x: int, width: int) -> Iterator[Span]:
-    """Yield a bar `width` columns wide at column `x`."""
-    halves = percent * width * 2 // 100
-    full = "━" * (halves // 2) + ("╸" if halves % 2 else "")
-    # Both parts are always there, if need be with no width, so that lines of one job compare cell by cell.
-    yield Span(x, len(full), full, "bar")
-    yield Span(x + len(full), width - len(full), "╌" * (width - len(full)), "track")
+def _bar_parts(percent: int) -> list[Part]:
+    """Return the cells of a bar: full, half or empty."""
+    halves = percent * _BAR_COLUMNS * 2 // 100
+    full, half = divmod(halves, 2)
+    cells = "━" * full + "╸" * half
+    return [Part(each, "bar") for each in cells] + [Part("╌", "track")] * (_BAR_COLUMNS - len(cells))
 
 
 def _clock_text(job: Job, now: float, clock_step: float) -> str:
@@ -271,15 +230,8 @@ def _unconfirmed_reason(job: Job) -> tuple[str, str]:
     return f"{word} · t retry", "warn"
 
 
-def batch_line(
-    jobs: Sequence[Job],
-    columns: Columns,
-    *,
-    opened: bool,
-    cursor: bool = False,
-    marked: bool = False,
-) -> Line:
-    """Return the batch as cells that fill exactly `columns.width` columns; the newest of its jobs comes first."""
+def batch_line(jobs: Sequence[Job], columns: Columns, *, opened: bool) -> Line:
+    """Return the line of a batch; the newest of its jobs comes first."""
     summary = summarize(jobs)
     roles = (
         (summary.in_progress, "live"), (summary.unconfirmed or summary.lost, "warn"), (summary.failed, "bad"), (1, "ok")
@@ -287,37 +239,66 @@ def batch_line(
     role = next(role for count, role in roles if count)
     types = {job.request.type for job in jobs}
     kind = _TYPE_LABELS[jobs[0].request.type] if len(types) == 1 else "mixed"
-    names = _batch_character_names(jobs, columns.name)
+    names = {job.name or job.request.character for job in jobs}
+    name = _name(jobs[0])
+    if len(names) > 1:
+        name = f"{len(names)} {'chars' if columns.name >= len(f'{len(names)} chars') else 'ch.'}"
     is_exact = not any(cost_label(job).startswith("~") for job in jobs)
-    cost = f"{'−' if is_exact else '~'}{format_amount(summary.cost)}" if summary.cost else ""
-    tail = f"{summary.percent} %" if summary.in_progress else cost
+    tail = f"{'−' if is_exact else '~'}{format_amount(summary.cost)}" if summary.cost else ""
+    if summary.in_progress:
+        tail = f"{summary.percent} %"
     prompt = sanitize(jobs[0].request.prompt.strip(), limit=MAX_TEXT_CHARS)
-    right = []
-    if columns.right:
-        words = batch_summary_text(summary)
-        right = _reason_spans(columns, words, role, tail if columns.type else "", prompt, 0.65)
-    sign = "▾" if opened else "▸"
-    spans = [
-        *gutter_spans(cursor=cursor, marked=marked),
-        *_left_spans(columns, sign, f"{summary.job_count} jobs", role, (kind, names)),
-        *_text_and_right(columns, prompt, right),
-    ]
-    return layout_spans(columns.width, iter(spans))
-
-
-def batch_summary_text(summary: BatchSummary) -> str:
-    """Return how the batch stands, what matters most first."""
     counts = (
         (summary.unconfirmed, "unconfirmed"), (summary.lost, "lost"), (summary.failed, "failed"),
         (summary.rejected, "rejected"), (summary.without_file, "without file"), (summary.queued, "queued"),
     )  # fmt: skip
-    words = [*(f"{count} {word}" for count, word in counts if count)]
-    return " · ".join([f"{summary.done}/{summary.job_count} done", *words])
+    words = [f"{summary.done}/{summary.job_count} done", *(f"{count} {word}" for count, word in counts if count)]
+    right = _reason_parts(columns, Part(" · ".join(words), role), tail if columns.type else "", prompt, 0.65)
+    state = Part(f"{'▾' if opened else '▸'} {fit(f'{summary.job_count} jobs', columns.state)}", role)
+    return _line(columns, state, kind, name, prompt, right)
 
 
-def _batch_character_names(jobs: Sequence[Job], width: int) -> str:
-    names = dict.fromkeys(job.name or job.request.character for job in jobs)
-    if len(names) > 1:
-        count = f"{len(names)} chars"
-        return count if len(count) <= width else f"{len(names)} ch."
-    return sanitize(next(iter(names)), limit=MAX_TEXT_CHARS)
+FACET_LABELS = {"attention": "needs attention"}
+EMPTY_HISTORY_TEXT = SafeText("No jobs yet. Press n to create one.")
+
+
+def list_title(
+    job_filter: JobFilter, order: str, *, listed: int, known: int, marked: int = 0, new_above: int = 0
+) -> SafeText:
+    """Return the title: filter, counts of listed and marked jobs, order.
+
+    `new_above` jobs came above those in view, and are named too.
+    """
+    words = [FACET_LABELS.get(job_filter.facet, job_filter.facet), sanitize(job_filter.text.strip(), limit=24)]
+    if job_filter.terms:
+        words = words[job_filter.facet == "all" :]
+    else:
+        words.pop()
+    counts = [] if job_filter.is_empty else [f"{listed:,} of {known:,}"]
+    parts = (
+        "Jobs",
+        " ".join([*words, *counts]),
+        "" if order == NEWEST_FIRST.name else order,
+        f"{marked:,} marked" if marked else "",
+        f"{new_above:,} new above" if new_above else "",
+    )
+    return sanitize(" · ".join(filter(None, parts)))
+
+
+def list_position(at: int | None, count: int, search: str = "") -> SafeText:
+    """Return where the cursor is among the jobs found, such as 3/17; `at` is None where it is on none of them."""
+    if not search.strip():
+        return format_safe("{at}/{count}", at=at, count=count) if count else SafeText("")
+    text = sanitize(search.strip(), limit=24)
+    return format_safe("find {text} {at}/{count}", text=text, at=at or "-", count=count)
+
+
+def empty_text(job_filter: JobFilter, known_count: int) -> SafeText:
+    """Return why no job is listed and which key helps."""
+    if not known_count:
+        return EMPTY_HISTORY_TEXT
+    if text := job_filter.text.strip():
+        return format_safe("No job matches '{text}'. esc: clear the filter.", text=sanitize(text, limit=60))
+    return format_safe(
+        "No jobs under '{facet}'. f: next, esc: all.", facet=FACET_LABELS.get(job_filter.facet, job_filter.facet)
+    )

@@ -6,8 +6,9 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
+from rich.segment import Segment
 from textual import events, on, work
 from textual.binding import BindingType
 from textual.geometry import Region, Size
@@ -20,11 +21,11 @@ from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter, prebuild_se
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.job_list.index import NEWEST_FIRST, SORT_ORDERS, JobIndex, ListCursor, ListView, SortOrder
-from eternal_tui.tui.job_list.lines import MAX_ESTIMATES_PER_REDRAW, CachedLine, LineCache, LinePainter
-from eternal_tui.tui.job_list.row import has_clock
-from eternal_tui.tui.job_list.titles import empty_text, list_position, list_title
+from eternal_tui.tui.job_list.lines import JobLines
+from eternal_tui.tui.job_list.row import empty_text, has_clock, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import KeyTable
+from eternal_tui.tui.widgets.cells import Line, Part, changed_spans
 from eternal_tui.tui.widgets.jobs import JobView, empty_lines
 
 _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.LOST})
@@ -35,6 +36,11 @@ _BATCH_PATTERN = re.compile("[0-9a-z-]+")
 
 SLICE_JOBS = 4_000
 """Jobs filtered between two turns of the event loop: under 10 ms even on a slow core with cold texts."""
+
+
+class _DrawnLine(NamedTuple):
+    parts: Line
+    has_cursor: bool = False
 
 
 class JobList(JobView):
@@ -109,18 +115,21 @@ class JobList(JobView):
         self._cursor = ListCursor(self._index)
         self._newest_id = 0
         self._unseen_ids: set[int] = set()
-        self._cache = LineCache(self._index, estimate_remaining, clock_step)
-        self._marks = self._cache.marks
-        self._filter = JobFilter()
+        self._lines = JobLines(self._index, estimate_remaining, clock_step)
+        self._drawn: dict[int, _DrawnLine] = {}
+        self.marked_ids: set[int] = set()
+        self.filter = JobFilter()
+        """The parsed filter with its errors."""
         self._search = JobFilter()
         self._matches: list[int] | None = None
         self._order = NEWEST_FIRST
         self._search_texts: dict[int, str] = {}
         self._filtering: Worker[None] | None = None
-        self._painter = LinePainter(self._line_at, self.role_style)
         self._last_marked_id: int | None = None
-        self._title = SafeText("")
-        self._position = SafeText("")
+        self.title = self._describe()
+        """The title, for the pane's border."""
+        self.position = SafeText("")
+        """Where the cursor is among the jobs found, such as 3/17; "" without filter and search."""
         self._key_table = KeyTable(self)
 
     @property
@@ -136,32 +145,13 @@ class JobList(JobView):
         return self._cursor.row
 
     @property
-    def marked_ids(self) -> frozenset[int]:
-        return frozenset(self._marks)
-
-    @property
-    def filter(self) -> JobFilter:
-        """The parsed filter with its errors."""
-        return self._filter
-
-    @property
-    def title(self) -> SafeText:
-        """The title, for the pane's border."""
-        return self._title or self._describe()
-
-    @property
-    def position(self) -> SafeText:
-        """Where the cursor is among the jobs found, such as 3/17; "" without filter and search."""
-        return self._position
-
-    @property
     def empty_text(self) -> SafeText:
         """Why no job is listed and which key helps, where none is."""
-        return empty_text(self._filter, len(self._index.jobs))
+        return empty_text(self.filter, len(self._index.jobs))
 
     @property
     def can_clear(self) -> bool:
-        return bool(self._marks or self._search.text or self._filter.text) or not self._filter.is_empty
+        return bool(self.marked_ids or self._search.text or self.filter.text) or not self.filter.is_empty
 
     @property
     def is_searching(self) -> bool:
@@ -171,12 +161,9 @@ class JobList(JobView):
     def job_at(self, row: int) -> Job:
         return self._index.job_at(row)
 
-    def is_marked(self, job_id: int) -> bool:
-        return job_id in self._marks
-
     def selected_ids(self) -> list[int]:
         """Return the jobs an action applies to: the marked ones listed, else those under the cursor."""
-        marked = [job_id for job_id in self._index.ids() if job_id in self._marks] if self._marks else []
+        marked = [job_id for job_id in self._index.ids() if job_id in self.marked_ids] if self.marked_ids else []
         return marked or (self._index.ids_at(self._cursor.row) if self._cursor.job_id is not None else [])
 
     def listed_ids(self) -> list[int]:
@@ -195,39 +182,39 @@ class JobList(JobView):
         cursor, order = self._cursor.job_id, self._index.order
         return ListView(
             cursor=None if cursor == next(iter(self._index.ids()), None) else cursor,
-            filter=self._filter.text,
-            facet=self._filter.facet,
+            filter=self.filter.text,
+            facet=self.filter.facet,
             order="" if order is SORT_ORDERS[0] else order.name,
             open=tuple(sorted(self._index.open_batches & {job.batch for job in self._index.jobs.values()})),
         )
 
     def restore(self, view: ListView) -> None:
         """Restore a view; jobs that are gone are left out."""
-        self._filter = parse_filter(view.filter, view.facet if view.facet in FACETS else "all")
+        self.filter = parse_filter(view.filter, view.facet if view.facet in FACETS else "all")
         self._cursor.preferred_id = view.cursor
         self._index.open_batches.update(view.open)
         self._refilter(next((each for each in SORT_ORDERS if each.name == view.order), SORT_ORDERS[0]))
 
     def set_jobs(self, jobs: Sequence[Job], now: float) -> None:
         """Show these jobs instead of all before; `now` is in seconds since the epoch."""
-        self._cache.now = now
+        self._lines.now = now
         self._index.replace_all(jobs)
         self._search_texts.clear()
-        self._cache.fit_names(jobs)
-        self._marks.intersection_update(self._index.jobs)
+        self._lines.fit_names(jobs)
+        self.marked_ids.intersection_update(self._index.jobs)
         self._newest_id = max(self._index.jobs, default=0)
         self._unseen_ids.clear()
         self._refilter()
 
     def apply_changes(self, changed: Sequence[Job], now: float, removed_ids: Iterable[int] = ()) -> None:
-        self._cache.now = now
+        self._lines.now = now
         before = self._scroll_anchor()
         gone = set(removed_ids)
         for job_id in (*gone, *(job.id for job in changed)):
             self._search_texts.pop(job_id, None)
-        self._cache.fit_names(changed)
-        self._index.update(changed, gone, lambda job: self._filter.is_empty or self._filter.matches(job, now))
-        self._marks -= gone
+        self._lines.fit_names(changed)
+        self._index.update(changed, gone, lambda job: self.filter.is_empty or self.filter.matches(job, now))
+        self.marked_ids -= gone
         self._unseen_ids -= gone
         if self._filtering is not None:
             self._refilter()
@@ -239,16 +226,16 @@ class JobList(JobView):
         self._newest_id = max(fresh, default=self._newest_id)
 
     def tick(self, now: float) -> None:
-        self._cache.now = now
+        self._lines.now = now
         self.redraw()
 
     def set_filter(self, text: str, facet: str | None = None) -> JobFilter:
         """Filter by `text`, keeping the facet unless one is given, and return the parsed filter."""
-        facet = self._filter.facet if facet is None else facet
-        if (text, facet) != (self._filter.text, self._filter.facet):
-            self._filter = parse_filter(text, facet)
+        facet = self.filter.facet if facet is None else facet
+        if (text, facet) != (self.filter.text, self.filter.facet):
+            self.filter = parse_filter(text, facet)
             self._refilter()
-        return self._filter
+        return self.filter
 
     def set_search(self, text: str) -> JobFilter:
         """Search for `text`, going to the first match from the cursor on, and return the parsed search."""
@@ -274,7 +261,7 @@ class JobList(JobView):
         """Return the jobs listed that the search matches, in list order; 100,000 jobs take 30 ms to search."""
         if self._matches is None:
             jobs = [self._index.jobs[job_id] for job_id in self._index.ids()] if self._search.terms else []
-            found = self._search.select(jobs, self._cache.now, self._search_texts)
+            found = self._search.select(jobs, self._lines.now, self._search_texts)
             self._matches = [job.id for job in found]
         return self._matches
 
@@ -284,7 +271,7 @@ class JobList(JobView):
         if self._filtering is not None:
             self._filtering.cancel()
             self._filtering = None
-        if self._filter.is_empty and self._order is NEWEST_FIRST:
+        if self.filter.is_empty and self._order is NEWEST_FIRST:
             self._index.show_all()
             self._show_filtered()
         elif len(self._index.jobs) <= SLICE_JOBS or not self.is_attached:
@@ -293,7 +280,7 @@ class JobList(JobView):
             self._filtering = self._filter_slices()
 
     def _select(self, jobs: Iterable[Job]) -> list[int]:
-        return [job.id for job in self._filter.select(jobs, self._cache.now, self._search_texts)]
+        return [job.id for job in self.filter.select(jobs, self._lines.now, self._search_texts)]
 
     @work
     async def _filter_slices(self) -> None:
@@ -353,7 +340,7 @@ class JobList(JobView):
             return
         self._set_cursor_row(row)
         self._cursor.preferred_id = self._cursor.job_id
-        if self._position:
+        if self.position:
             self._update_title()
         self.redraw(immediately=True)
 
@@ -441,10 +428,10 @@ class JobList(JobView):
             return
         self._last_marked_id = self._cursor.job_id
         ids = set(self._index.ids_at(self._cursor.row))
-        if ids <= self._marks:
-            self._marks -= ids
+        if ids <= self.marked_ids:
+            self.marked_ids -= ids
         else:
-            self._marks |= ids
+            self.marked_ids |= ids
         self._show_marks()
         self.action_move(1)
 
@@ -452,21 +439,21 @@ class JobList(JobView):
         """Mark every job from the last one marked to the one under the cursor."""
         here, start = self._cursor.row, self._index.row_of(self._last_marked_id)
         rows = range(min(start if start is not None else here, here), max(start or here, here) + 1)
-        self._marks.update(job_id for row in rows if row < len(self._index) for job_id in self._index.ids_at(row))
+        self.marked_ids.update(job_id for row in rows if row < len(self._index) for job_id in self._index.ids_at(row))
         self._last_marked_id = self._cursor.job_id
         self._show_marks()
 
     def action_mark_all(self) -> None:
         listed = set(self._index.ids())
-        if listed <= self._marks:
-            self._marks.clear()
+        if listed <= self.marked_ids:
+            self.marked_ids.clear()
         else:
-            self._marks |= listed
+            self.marked_ids |= listed
         self._show_marks()
 
     def clear_marks(self) -> None:
-        if self._marks:
-            self._marks.clear()
+        if self.marked_ids:
+            self.marked_ids.clear()
             self._show_marks()
 
     def _show_marks(self) -> None:
@@ -474,7 +461,7 @@ class JobList(JobView):
         self.redraw()
 
     def action_filter(self) -> None:
-        self.post_message(self.FilterRequested(self._filter.text))
+        self.post_message(self.FilterRequested(self.filter.text))
 
     def action_find(self) -> None:
         self.post_message(self.FilterRequested(self._search.text, find=True))
@@ -490,21 +477,21 @@ class JobList(JobView):
 
     def action_facet(self) -> None:
         names = list(FACETS)
-        self.set_filter(self._filter.text, names[(names.index(self._filter.facet) + 1) % len(names)])
+        self.set_filter(self.filter.text, names[(names.index(self.filter.facet) + 1) % len(names)])
 
     def action_sort(self) -> None:
         self._refilter(SORT_ORDERS[(SORT_ORDERS.index(self._order) + 1) % len(SORT_ORDERS)])
 
     def action_clear(self) -> None:
         """Clear the marks; when there are none, the search, then the filter and the facet."""
-        if self._marks:
+        if self.marked_ids:
             self.clear_marks()
             return
         if self._search.text:
             self._search, self._matches = JobFilter(), None
             self._update_title()
         else:
-            self._filter = JobFilter()
+            self.filter = JobFilter()
             self._refilter()
         self.post_message(self.FilterCleared())
 
@@ -547,59 +534,69 @@ class JobList(JobView):
         self.virtual_size = Size(self.size.width, len(self._index))
 
     def on_resize(self) -> None:
-        self._painter.clear()
+        self._drawn.clear()
         self.virtual_size = Size(self.size.width, len(self._index))
         self._scroll_to_rows(self._cursor.row)
 
     @on(events.Focus)
     @on(events.Blur)
     def _restyle_cursor(self) -> None:
-        self._painter.restyle()
+        self._styles.clear()
         self.refresh_line(self._cursor.row)
 
     def _describe(self) -> SafeText:
-        counts = len(self._index), len(self._index.jobs), len(self._marks)
-        return list_title(self._filter, *counts, self._index.order.name, new_above_count=len(self._unseen_ids))
+        return list_title(
+            self.filter,
+            self._index.order.name,
+            listed=len(self._index),
+            known=len(self._index.jobs),
+            marked=len(self.marked_ids),
+            new_above=len(self._unseen_ids),
+        )
 
     def _describe_position(self) -> SafeText:
         if self._search.terms:
             matches = self._find_matches()
             at = matches.index(self._cursor.job_id) + 1 if self._cursor.job_id in matches else None
             return list_position(at, len(matches), self._search.text)
-        return SafeText("") if self._filter.is_empty else list_position(self._cursor.row + 1, len(self._index))
+        return SafeText("") if self.filter.is_empty else list_position(self._cursor.row + 1, len(self._index))
 
     def _update_title(self) -> None:
         texts = self._describe(), self._describe_position()
-        if texts != (self._title, self._position):
-            self._title, self._position = texts
+        if texts != (self.title, self.position):
+            self.title, self.position = texts
             if self.is_attached:
                 self.post_message(self.TitleChanged())
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._painter.clear()
+        self._drawn.clear()
 
-    def _line_at(self, y: int) -> CachedLine:
-        row = y + self.scroll_offset.y
+    def _line_at(self, y: int) -> _DrawnLine:
+        row, width = y + self.scroll_offset.y, self.size.width
         if row >= len(self._index):
-            lines = () if len(self._index) else empty_lines(self.empty_text, self.size.width)
-            return CachedLine(None, (), lines[y] if y < len(lines) else (), has_cursor=False)
-        return self._cache.line_at(row, self.size.width, cursor=row == self._cursor.row)
+            lines = [] if len(self._index) else empty_lines(self.empty_text, width)
+            return _DrawnLine([Part(lines[y], "dim")] if y < len(lines) else [])
+        has_cursor = row == self._cursor.row
+        gutter = Part("▌" if has_cursor else " ", "cursor")
+        return _DrawnLine([gutter, *self._lines.line_at(row, width, self.marked_ids)], has_cursor)
 
     def redraw(self, *, immediately: bool = False) -> None:
-        """Refresh exactly the cells in view that are out of date.
-
-        `immediately` is for the answer to a key: it is painted at once, with the estimates there are.
-        """
+        """Refresh exactly the cells in view that are out of date, `immediately` for the answer to a key."""
         if not self.is_attached:
             return
         self.on_redrawn()
-        self._cache.set_estimate_allowance(0 if immediately else MAX_ESTIMATES_PER_REDRAW)
-        if dirty := self._painter.dirty_regions(self.size):
+        dirty: list[Region] = []
+        for y in range(self.size.height):
+            old, new = self._drawn.get(y), self._line_at(y)
+            if old is None or old.has_cursor != new.has_cursor:
+                dirty.append(Region(0, y, self.size.width, 1))
+            else:
+                dirty += (Region(x, y, end - x, 1) for x, end in changed_spans(old.parts, new.parts))
+        if dirty:
             self.refresh(*dirty)
         if immediately and isinstance(self.screen, DiffScreen):
             self.screen.paint_now(self)
-        self._cache.set_estimate_allowance(MAX_ESTIMATES_PER_REDRAW)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return lines of the screen; they have neither border nor padding, so nothing is laid around them."""
@@ -613,4 +610,17 @@ class JobList(JobView):
         return strips
 
     def render_line(self, y: int) -> Strip:
-        return self._painter.strip(y, self.outer_size.width)
+        line = self._drawn[y] = self._line_at(y)
+        ground = "selected" if line.has_cursor else ""
+        style = self.role_style("", ground)
+        segments: list[Segment] = []
+        text = ""
+        for part in line.parts:
+            # Blanks look the same in every style of the line: they go with the part before, and cost no colour codes.
+            wanted = self.role_style(part.role, ground) if part.text.strip() else style
+            if wanted is not style and text:
+                segments.append(Segment(text, style))
+                text = ""
+            text, style = text + part.text, wanted
+        strip = Strip([*segments, Segment(text, style)])
+        return strip.adjust_cell_length(self.outer_size.width, self.role_style("", ground))

@@ -1,29 +1,24 @@
-"""Lines made of cells: text cut to a number of terminal columns, and which columns two lines differ in."""
+"""Lines of text in roles, cut to a number of terminal columns, and which columns two of them differ in."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import msgspec
 from rich.cells import cell_len, set_cell_size
 
-MERGE_GAP_COLUMNS = 2
-"""Columns between two changes that are repainted rather than skipped: moving the cursor costs more than they do."""
 
+class Part(NamedTuple):
+    """A stretch of a line in one role, from which its style follows."""
 
-class Span(msgspec.Struct, frozen=True, gc=False):
-    """A stretch of one line in one role; `text` is exactly `width` columns wide and starts at column `x`."""
-
-    x: int
-    width: int
     text: str
     role: str = ""
 
 
-Line = tuple[Span, ...]
+Line = Sequence[Part]
 
 
-def fit(text: str, width: int, *, ellipsis: str = "…", align_right: bool = False) -> str:
+def fit(text: str, width: int, *, align_right: bool = False) -> str:
     """Return `text` in exactly `width` columns: padded, or cut with an ellipsis.
 
     `align_right` aligns it to the right.
@@ -32,61 +27,31 @@ def fit(text: str, width: int, *, ellipsis: str = "…", align_right: bool = Fal
         return ""
     length = cell_len(text)
     if length > width:
-        return set_cell_size(text, width - 1) + ellipsis if width > 1 else set_cell_size(text, width)
+        return set_cell_size(text, width - 1) + "…" if width > 1 else set_cell_size(text, width)
     padding = " " * (width - length)
     return padding + text if align_right else text + padding
 
 
-def layout_spans(width: int, spans: Iterator[Span]) -> Line:
-    """Return cells in ascending order as a line of exactly `width` columns, blanks between them filled in."""
-    line: list[Span] = []
-    end = 0
-    for cell in spans:
-        if cell.x + cell.width > width and cell.x >= width:
-            continue
-        if cell.x > end:
-            line.append(Span(end, cell.x - end, " " * (cell.x - end)))
-        room = width - cell.x
-        line.append(cell if cell.width <= room else Span(cell.x, room, set_cell_size(cell.text, room), cell.role))
-        end = line[-1].x + line[-1].width
-    if end < width:
-        line.append(Span(end, width - end, " " * (width - end)))
-    return tuple(line)
+def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
+    """Return the columns, as (start, end) in order, in which two lines look different.
 
-
-def changed_spans(old: Sequence[Span], new: Sequence[Span]) -> list[tuple[int, int]]:
-    """Return the columns, as (start, end) pairs in order, in which two lines of one width look different."""
-    if len(old) != len(new):
-        return [(0, max(line[-1].x + line[-1].width for line in (old, new) if line))]
-    spans: list[tuple[int, int]] = []
-    for before, after in zip(old, new, strict=True):
-        if before == after:
-            continue
-        start, end = _changed_columns(before, after)
-        if start >= end:
-            continue
-        if spans and start <= spans[-1][1] + MERGE_GAP_COLUMNS:
-            spans[-1] = (min(spans[-1][0], start), max(spans[-1][1], end))
-        else:
-            spans.append((start, end))
+    Lines whose parts have other widths differ in all columns.
+    """
+    widths = [cell_len(part.text) for part in new]
+    if widths != [cell_len(part.text) for part in old]:
+        return [(0, max(sum(widths), sum(cell_len(part.text) for part in old)))]
+    spans = []
+    start = 0
+    for before, after, width in zip(old, new, widths, strict=True):
+        if before != after:
+            left = right = 0
+            if before.role == after.role and (before.text + after.text).isascii():
+                left = _common_length(before.text, after.text)
+                right = _common_length(before.text[::-1], after.text[::-1])
+            spans.append((start + left, start + width - right))
+        start += width
     return spans
 
 
-def _changed_columns(before: Span, after: Span) -> tuple[int, int]:
-    start, end = min(before.x, after.x), max(before.x + before.width, after.x + after.width)
-    if before.role != after.role or len(before.text) != before.width or len(after.text) != after.width:
-        return start, end
-    if before.x == after.x:
-        start += _common_prefix_length(before.text, after.text)
-    if before.x + before.width == after.x + after.width:
-        end -= _common_prefix_length(before.text[::-1], after.text[::-1])
-    return start, end
-
-
-def _common_prefix_length(one: str, other: str) -> int:
-    count = 0
-    for left, right in zip(one, other, strict=False):
-        if left != right:
-            break
-        count += 1
-    return count
+def _common_length(one: str, other: str) -> int:
+    return next((place for place, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1]), len(one))

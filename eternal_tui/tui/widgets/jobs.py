@@ -6,13 +6,11 @@ import textwrap
 from typing import ClassVar, Protocol
 
 from rich.style import Style
-from textual.message import Message
 from textual.scroll_view import ScrollView
 
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.widgets.cells import Line, Span, fit
 
 LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
 
@@ -49,7 +47,13 @@ def run_seconds(job: Job) -> float | None:
 
 
 class JobListing(Protocol):
-    """The jobs listed in rows, the row of the cursor, and the marks."""
+    """The jobs listed in rows, the row of the cursor, and the marks.
+
+    `is_externally_driven` says that a view passes keys on to it.
+    """
+
+    marked_ids: set[int]
+    is_externally_driven: bool
 
     @property
     def count(self) -> int: ...
@@ -68,8 +72,6 @@ class JobListing(Protocol):
 
     def job_at(self, row: int) -> Job: ...
 
-    def is_marked(self, job_id: int) -> bool: ...
-
     def go_to_row(self, row: int) -> None: ...
 
     def perform_action(self, action: str) -> None: ...
@@ -77,10 +79,9 @@ class JobListing(Protocol):
     def action_match(self, step: int) -> None: ...
 
 
-def empty_lines(text: SafeText, width: int) -> tuple[Line, ...]:
+def empty_lines(text: SafeText, width: int) -> list[str]:
     """Return the lines of a view without jobs, a blank one first."""
-    lines = ["", *textwrap.wrap(text, max(8, width - 4))]
-    return tuple((Span(0, width, fit(f"  {line}", width), "dim"),) for line in lines)
+    return ["", *(f"  {line}" for line in textwrap.wrap(text, max(8, width - 4)))]
 
 
 _ROLES = ("text", "dim", "name", "live", "ok", "warn", "bad", "bar", "track", "mark", "cursor", "selected")
@@ -104,8 +105,9 @@ class JobView(ScrollView, can_focus=True):
     }
     """
 
-    class FocusChanged(Message):
-        """The view got the focus or lost it."""
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._styles: dict[tuple[str, ...], Style] = {}
 
     def redraw(self) -> None:
         """Draw the changes of the listing."""
@@ -117,7 +119,15 @@ class JobView(ScrollView, can_focus=True):
 
     def role_style(self, *roles: str) -> Style:
         """Return the widget's style with those of the roles over it; "" is no role."""
-        style = self.rich_style
-        for role in filter(None, roles):
-            style += self.get_component_rich_style(f"job--{role}", partial=True)
+        style = self._styles.get(roles)
+        if style is None:
+            style = self.rich_style
+            for role in filter(None, roles):
+                style += self.get_component_rich_style(f"job--{role}", partial=True)
+            self._styles[roles] = style
         return style
+
+    def notify_style_update(self) -> None:
+        """Draw with the styles of now, of another theme or focus."""
+        super().notify_style_update()
+        self._styles.clear()

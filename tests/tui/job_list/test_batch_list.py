@@ -66,12 +66,12 @@ async def test_marks_deletions_and_filters_meet_every_job_of_it() -> None:
     app = PaneApp(listed_jobs())
     async with app.run_test(size=(120, 20)) as pilot:
         await pilot.press("space")
-        assert app.job_list.marked_ids == frozenset(BATCH_IDS)
+        assert app.job_list.marked_ids == set(BATCH_IDS)
         assert app.job_list.current_id == 5
         await pilot.press("k", "space")
-        assert app.job_list.marked_ids == frozenset()
+        assert app.job_list.marked_ids == set()
         await pilot.press("k", "space", "j", "V")
-        assert app.job_list.marked_ids == frozenset([*BATCH_IDS, 5, 4])
+        assert app.job_list.marked_ids == {*BATCH_IDS, 5, 4}
         app.job_list.clear_marks()
         app.job_list.set_filter("batch:x")
         assert [line[3:12] for line in line_texts(app)] == ["◐ running"] * 4
@@ -112,7 +112,7 @@ async def test_enter_opens_a_batch_as_thumbnails_until_escape() -> None:
         assert app.job_list.listed_ids() == [13, *BATCH_IDS]
         await pilot.press("l", "space", "escape")
         await pilot.pause()
-        assert (pane.is_gallery, app.job_list.marked_ids) == (True, frozenset())
+        assert (pane.is_gallery, app.job_list.marked_ids) == (True, set())
         await pilot.press("escape")
         await pilot.pause()
         assert not pane.is_gallery
