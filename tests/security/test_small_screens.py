@@ -170,7 +170,7 @@ async def test_toasts_are_those_of_the_neutralised_twin(share: int) -> None:
                 for number, words in enumerate(texts[start : start + 25]):
                     told = gate(words)
                     ended = end_message(hostile_job(told, number, state=JobState.FAILED))
-                    app.notify(ended, markup=False, timeout=3_600)
+                    app.notify(ended, severity="error", markup=False, timeout=3_600)
                 taken.append(await capture_rows(pilot))
                 app.clear_notifications()
                 await capture_rows(pilot)
@@ -179,7 +179,8 @@ async def test_toasts_are_those_of_the_neutralised_twin(share: int) -> None:
             assert [each for each in texts[start : start + 25] if strip_layout(sanitize(each)) not in seen] == []
         for start in range(0, 500, 25 * share):
             for number, words in enumerate(MARKUP_TEXTS[start : start + 25]):
-                app.notify(end_message(hostile_job(words, number, state=JobState.FAILED)), markup=False, timeout=3_600)
+                ended = end_message(hostile_job(words, number, state=JobState.FAILED))
+                app.notify(ended, severity="error", markup=False, timeout=3_600)
             seen = strip_layout("".join(await capture_rows(pilot)))
             assert [each for each in MARKUP_TEXTS[start : start + 25] if strip_layout(each) not in seen] == []
             assert find_click_targets(pilot) == []
