@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from operator import attrgetter, eq, ge, gt, le, lt
-from typing import cast
+from operator import eq, ge, gt, le, lt
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +23,8 @@ _AGE_PATTERN = re.compile(r"(\d{1,6})\s*([smhdw])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _RATING_PATTERN = re.compile(r"(<=|>=|<|>|)(-?\d)")
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {"": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+T = TypeVar("T")
 
 ATTENTION_STATES = frozenset(
     {JobState.FAILED, JobState.REJECTED, JobState.UNCONFIRMED, JobState.STALLED, JobState.LOST}
@@ -116,13 +118,13 @@ class JobFilter(msgspec.Struct, frozen=True):
                 tests = [_value_test(term.key, value, now) for value in term.values]
                 chosen = [job for job in chosen if any(test(job) for test in tests) is not term.negated]
                 continue
-            texts = _get_search_texts(search_texts, chosen)
+            prebuild_search_texts(search_texts, chosen)
             word, found = term.values[0], not term.negated
             labels = frozenset[str]().union(*(each for name, each in _STATE_WORDS.items() if name.startswith(word)))
             chosen = [
                 job
-                for job, text in zip(chosen, texts, strict=True)
-                if (word in text or (bool(labels) and state_label(job) in labels)) is found
+                for job in chosen
+                if (word in search_texts[job.id] or (bool(labels) and state_label(job) in labels)) is found
             ]
         return chosen
 
@@ -148,14 +150,6 @@ def prebuild_search_texts(search_texts: dict[int, str], jobs: Iterable[Job]) -> 
     for job in jobs:
         if job.id not in search_texts:
             search_texts[job.id] = search_text(job)
-
-
-def _get_search_texts(search_texts: dict[int, str], jobs: list[Job]) -> list[str]:
-    texts = list(map(search_texts.get, map(attrgetter("id"), jobs)))
-    if None in texts:
-        prebuild_search_texts(search_texts, jobs)
-        return _get_search_texts(search_texts, jobs)
-    return cast("list[str]", texts)
 
 
 def compile_filter(*texts: str, now: float) -> Callable[[Job], bool]:
@@ -184,63 +178,68 @@ def parse_filter(text: str, facet: str = "all", *, is_complete: bool = False) ->
         if not value or not values:
             if key and is_complete:
                 errors.append(format_safe("{key}: has no value. Write {key}:VALUE.", key=key))
-        elif problem := next(filter(None, (_value_error(key, each, is_complete) for each in values)), ""):
-            errors.append(problem)
+            continue
+        try:
+            for each in values if key else ():
+                _value_test(key, each, 1e6, is_complete=is_complete)
+        except FilterError as error:
+            errors.append(str(error))
         else:
             terms.append(FilterTerm(key, values, bool(minus)))
     return JobFilter(text, tuple(terms), tuple(errors), facet)
 
 
-def _value_error(key: str, value: str, is_complete: bool) -> str:
-    match key:
-        case "" | "character" | "tag" | "batch" | "template" | "account":
-            return ""
-        case "state":
-            return _choice_error(key, value, _STATE_TESTS)
-        case "type":
-            return _choice_error(key, value, _TYPES)
-        case "star":
-            return _choice_error(key, value, _YES_NO)
-        case "rating":
-            fine = value == "rejected" or _RATING_PATTERN.fullmatch(value) or (value in "<>=" and not is_complete)
-            return "" if fine else format_safe("Unknown rating {value}. Use rating:3, rating:>=3.", value=value)
-        case "since" | "until":
-            half_typed = value.isdecimal() or re.fullmatch(r"\d{4}-[\d-]{0,5}", value) or "today".startswith(value)
-            if (half_typed and not is_complete) or _day_or_age(value, 1e6) is not None:
-                return ""
-            return format_safe(
-                "Unknown time {value}. Use {key}:30m, {key}:2d, {key}:today or {key}:2025-01-31.", value=value, key=key
-            )
-    known = join_safe(" ", *(sanitize(f"{name}:") for name in KEYS))
-    return format_safe('Unknown filter {key}:. Use {known}, or quote the text: "{key}:…"', key=key, known=known)
+def _value_test(key: str, value: str, now: float, *, is_complete: bool = False) -> Callable[[Job], bool]:
+    """Return the test of a value; raise FilterError for one that cannot be read.
 
-
-def _choice_error(key: str, value: str, known: Iterable[str]) -> str:
-    if _starting_with(value, known):
-        return ""
-    return format_safe("Unknown {key} {value}. Use {known}.", key=key, value=value, known=", ".join(known))
-
-
-def _starting_with(value: str, known: Iterable[str]) -> list[str]:
-    return [value] if value in known else [word for word in known if word.startswith(value)]
-
-
-def _value_test(key: str, value: str, now: float) -> Callable[[Job], bool]:
+    Unless `is_complete`, every job passes one that may still be being typed, such as a number without its unit.
+    """
     match key:
         case "state":
-            tests = [_STATE_TESTS[word] for word in _starting_with(value, _STATE_TESTS)]
+            tests = _choices(key, value, _STATE_TESTS)
             return tests[0] if len(tests) == 1 else lambda job: any(test(job) for test in tests)
         case "type":
-            types = {_TYPES[word] for word in _starting_with(value, _TYPES)}
+            types = _choices(key, value, _TYPES)
             return lambda job: job.request.type in types
         case "star":
-            wanted = _YES_NO[_starting_with(value, _YES_NO)[0]]
+            wanted = _choices(key, value, _YES_NO)[0]
             return lambda job: job.starred is wanted
         case "rating":
-            return _rating_test(value)
+            if found := _RATING_PATTERN.fullmatch("-1" if value == "rejected" else value):
+                compare, number = _COMPARISONS[found[1]], int(found[2])
+                return lambda job: compare(job.rating, number)
+            is_half_typed = value in "<>="
+            problem = format_safe("Unknown rating {value}. Use rating:3, rating:>=3.", value=value)
         case "since" | "until":
-            return _time_test(key, value, now)
-    return lambda job: _TEXT_TESTS[key](job, value)
+            if bounds := _day_or_age(value, now):
+                begin, end = bounds
+                return (lambda job: job.created_at >= begin) if key == "since" else (lambda job: job.created_at < end)
+            is_half_typed = bool(
+                value.isdecimal() or re.fullmatch(r"\d{4}-[\d-]{0,5}", value) or "today".startswith(value)
+            )
+            problem = format_safe(
+                "Unknown time {value}. Use {key}:30m, {key}:2d, {key}:today or {key}:2025-01-31.", value=value, key=key
+            )
+        case _ if key in _TEXT_TESTS:
+            return lambda job: _TEXT_TESTS[key](job, value)
+        case _:
+            is_half_typed, known = False, join_safe(" ", *(sanitize(f"{name}:") for name in KEYS))
+            problem = format_safe(
+                'Unknown filter {key}:. Use {known}, or quote the text: "{key}:…"', key=key, known=known
+            )
+    if is_half_typed and not is_complete:
+        return lambda _: True
+    raise FilterError(problem)
+
+
+def _choices(key: str, value: str, known: Mapping[str, T]) -> list[T]:
+    """Return what the word stands for, or every word that begins with it; raise FilterError where none does."""
+    found = [known[value]] if value in known else [known[word] for word in known if word.startswith(value)]
+    if not found:
+        raise FilterError(
+            format_safe("Unknown {key} {value}. Use {known}.", key=key, value=value, known=", ".join(known))
+        )
+    return found
 
 
 def _is_character(job: Job, value: str) -> bool:
@@ -261,22 +260,6 @@ _TEXT_TESTS: dict[str, Callable[[Job, str], bool]] = {
     "template": lambda job, value: bool(job.template) and (value == "any" or value in normalize_text(job.template)),
     "account": lambda job, value: bool(job.account) and job.account.startswith(value),
 }
-
-
-def _rating_test(value: str) -> Callable[[Job], bool]:
-    found = _RATING_PATTERN.fullmatch("-1" if value == "rejected" else value)
-    if found is None:
-        return lambda _: True
-    compare, number = _COMPARISONS[found[1]], int(found[2])
-    return lambda job: compare(job.rating, number)
-
-
-def _time_test(key: str, value: str, now: float) -> Callable[[Job], bool]:
-    # A number without its unit, or half a date, may still be being typed: nothing is left out yet.
-    if (bounds := _day_or_age(value, now)) is None:
-        return lambda _: True
-    begin, end = bounds
-    return (lambda job: job.created_at >= begin) if key == "since" else (lambda job: job.created_at < end)
 
 
 def _day_or_age(value: str, now: float) -> tuple[float, float] | None:
