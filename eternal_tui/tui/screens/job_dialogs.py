@@ -404,8 +404,8 @@ class JobDialogs:
 
     async def open_statistics(self) -> None:
         """Show the figures of the history; a chosen line lists the jobs behind it."""
+        from eternal_tui.jobs.batch import group_jobs
         from eternal_tui.jobs.billing.statistics import compute_statistics
-        from eternal_tui.jobs.groups import group_jobs
         from eternal_tui.tui.screens.statistics import StatisticsScreen
 
         screen, engine = self._screen, self._screen.services.jobs

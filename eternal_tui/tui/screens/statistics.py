@@ -14,8 +14,8 @@ from textual.widgets import Static
 
 from eternal_tui.core.formatting import format_amount, format_short_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
+from eternal_tui.jobs.batch import JobGroup
 from eternal_tui.jobs.billing.statistics import DayStats, Statistics
-from eternal_tui.jobs.groups import JobGroup
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.widgets.cells import fit
 from eternal_tui.tui.widgets.dialog import Dialog

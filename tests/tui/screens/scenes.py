@@ -14,9 +14,9 @@ from eternal_tui.api.models import Character
 from eternal_tui.core.sanitize import SafeText, UntrustedText, sanitize
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.stores import Preset, Presets
+from eternal_tui.jobs.batch import group_jobs
 from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics
-from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Services
 from eternal_tui.tui.request_form.dialogs import CharacterPicker, PresetContents, PresetScreen, PromptHistory

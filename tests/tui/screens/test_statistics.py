@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eternal_tui.jobs.batch import group_jobs
 from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.filter import compile_filter
-from eternal_tui.jobs.groups import group_jobs
 from eternal_tui.jobs.model import Job, JobState, to_record
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.screens.statistics import FIGURES, StatisticsScreen, bar_chart, render_statistics
