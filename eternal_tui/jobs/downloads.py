@@ -14,10 +14,9 @@ from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.estimation.interval import backoff_seconds
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
-from eternal_tui.jobs.model import FileInfo, FileState, Job, JobState, with_event, with_state
+from eternal_tui.jobs.model import NO_LINK_MESSAGE, FileInfo, FileState, Job, JobState, with_event, with_state
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import sleep_until_set
-from eternal_tui.jobs.transitions import NO_LINK_MESSAGE
 from eternal_tui.media.decode.filetype import DownloadedFile
 from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRejected, ResultError, StorageUnreachable
 

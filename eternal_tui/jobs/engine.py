@@ -16,7 +16,7 @@ from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import Ports, build_context
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
-from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, to_record, with_state
+from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, log_state_change, to_record, with_state
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import raise_task_exception
 from eternal_tui.jobs.ports import JobPolicy, Record
@@ -32,7 +32,6 @@ from eternal_tui.jobs.submit.submitter import (
     allow_all,
 )
 from eternal_tui.jobs.sync import INITIAL_JOB_COUNT, HistorySync
-from eternal_tui.jobs.transitions import log_state_change
 
 QUEUE_FILE_RETRY_SECONDS = 60.0
 """Seconds that nothing is sent after the hold could not be written."""

@@ -16,9 +16,8 @@ from eternal_tui.history.errors import HistoryError
 from eternal_tui.history.journal import FIRST_CHARGE_ID, Change
 from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.files import with_file_presence
-from eternal_tui.jobs.model import FileState, Job, JobState, from_record, to_record
+from eternal_tui.jobs.model import FileState, Job, JobState, from_record, mark_unsaved, to_record
 from eternal_tui.jobs.ports import History, Record
-from eternal_tui.jobs.transitions import mark_unsaved
 
 DURABLE_FIELDS = frozenset({"state", "request_id", "file", "file_state"})
 """Fields that are fsynced also when they are written late."""

@@ -13,10 +13,9 @@ from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.downloads import DownloadQueue
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.files import INTERRUPTED_MESSAGE
-from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
+from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState, clear_unsaved, mark_unconfirmed
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
 from eternal_tui.jobs.ports import History, InstanceRegistry, Record
-from eternal_tui.jobs.transitions import clear_unsaved, mark_unconfirmed
 
 SYNC_INTERVAL_SECONDS = 1.0
 """Seconds between reads of other instances' changes: they are shown within two."""

@@ -22,8 +22,7 @@ from eternal_tui.cli.waiting import describe_end
 from eternal_tui.core.sanitize import UntrustedText, sanitize
 from eternal_tui.core.text_width import display_width, pad_to_width, truncate_to_width
 from eternal_tui.jobs.formatting import format_utc, job_to_json
-from eternal_tui.jobs.model import FileState, JobState
-from eternal_tui.jobs.transitions import mark_lost
+from eternal_tui.jobs.model import FileState, JobState, mark_lost
 from eternal_tui.media import errors as media_errors
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from tests.cli.program import Program, RunResult, a_job, json_server

@@ -12,8 +12,7 @@ from eternal_tui.api import errors, parsing
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.formatting import job_to_json
-from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.jobs.transitions import apply_poll, mark_waiting
+from eternal_tui.jobs.model import Job, JobState, apply_poll, mark_waiting
 from eternal_tui.tui.detail import render_detail
 from tests.api.test_corpus import REQUEST_ID, body_of, parse, read_corpus
 

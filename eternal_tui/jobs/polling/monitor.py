@@ -25,10 +25,9 @@ from eternal_tui.estimation.progress import Observation
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
-from eternal_tui.jobs.model import POLLED_STATES, Job, JobState
+from eternal_tui.jobs.model import POLLED_STATES, Job, JobState, apply_poll, mark_lost, mark_waiting, use_other_id
 from eternal_tui.jobs.polling.scheduler import PollScheduler
 from eternal_tui.jobs.ports import Record
-from eternal_tui.jobs.transitions import apply_poll, mark_lost, mark_waiting, use_other_id
 
 REFUSED_GRACE_SECONDS = 60.0
 """Seconds over which a poll answered with 404 or another 4xx is repeated before the job counts as lost: a replica may

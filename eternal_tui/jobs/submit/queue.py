@@ -24,12 +24,11 @@ from eternal_tui.history.journal import Change
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import InvalidJobState
-from eternal_tui.jobs.model import Job, JobState, from_record, to_record, with_event, with_state
+from eternal_tui.jobs.model import Job, JobState, from_record, mark_cancelled, to_record, with_event, with_state
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
 from eternal_tui.jobs.polling.scheduler import RateLimiter, sleep_until_set
 from eternal_tui.jobs.ports import Transaction
 from eternal_tui.jobs.store import changed_record_fields
-from eternal_tui.jobs.transitions import mark_cancelled
 
 FILE_NAME, PAUSE_FILE_NAME = "queue.json", "queue-pause.json"
 """Names in the data folder of the files through which all processes share the hold, and the end of a pause (seconds

@@ -29,9 +29,17 @@ from eternal_tui.estimation.interval import backoff_seconds
 from eternal_tui.jobs.billing.billing import Billing
 from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import JobNotFound
-from eternal_tui.jobs.model import Job, JobState, to_record
+from eternal_tui.jobs.model import (
+    Job,
+    JobState,
+    mark_accepted,
+    mark_created,
+    mark_rejected,
+    mark_requeued,
+    mark_unconfirmed,
+    to_record,
+)
 from eternal_tui.jobs.ports import Record
-from eternal_tui.jobs.transitions import mark_accepted, mark_created, mark_rejected, mark_requeued, mark_unconfirmed
 
 STOPPED_BEFORE_SEND_MESSAGE = "The program was stopped before the request was accepted. Nothing was charged."
 
