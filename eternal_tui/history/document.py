@@ -164,9 +164,10 @@ class Document:
                 for line in lines:
                     yield _parse_line_id(line)[0], line.removesuffix(b",")
 
-    def checksum(self) -> int:
-        """Return the CRC-32 of the whole document."""
-        return file_crc(self._fs, self._fd)
+    def verify(self) -> None:
+        """Read the whole document; raises CorruptDocumentError where it is not as it was written."""
+        if file_crc(self._fs, self._fd) != self._snapshot.crc:
+            raise CorruptDocumentError("its bytes changed without being written")
 
     def duplicate(self) -> Document:
         """Return a reader that stays open when this one is closed."""

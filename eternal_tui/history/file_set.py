@@ -1,16 +1,31 @@
-"""The open files of a history and their contents so far; every method runs under the lock."""
+"""The open files of a history and their contents so far; every method runs under the lock.
+
+Compaction writes the document and the pending changes as the next document; a crash at any point loses nothing.
+
+For generation g, D(g) is the document and J(g) the journal that continues it; P and Q are the previous document and
+journal. The order of renames keeps two things true after a crash at any point: ``history.json`` and
+``history.journal`` together hold everything, and so do P, Q and ``history.journal``.
+
+1. D(g+1) is written under a temporary name and fsynced.
+2. D(g) gets a second name; D(g+1) replaces ``history.json``; the second name replaces P.
+3. A second name of J(g) replaces Q.
+4. J(g+1) replaces ``history.journal``.
+
+The folder is fsynced after 2, 3 and 4. Before 4, J(g) is replayed over D(g+1), which already includes it: replaying
+twice changes nothing (see `PendingChanges`).
+"""
 
 from __future__ import annotations
 
+import heapq
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
-from eternal_tui.history import compaction, recovery
-from eternal_tui.history.compaction import Paths
-from eternal_tui.history.document import Document, matches_stat, write_document
-from eternal_tui.history.errors import CorruptDocumentError, DataFolderMissingError
-from eternal_tui.history.filesystem import FileSystem, file_identity
+from eternal_tui.history import recovery
+from eternal_tui.history.document import Document, Line, decode_record_line, matches_stat, record_line, write_document
+from eternal_tui.history.errors import DataFolderMissingError
+from eternal_tui.history.filesystem import FileSystem, Paths, file_identity, link_or_copy
 from eternal_tui.history.journal import (
     FIRST_CHARGE_ID,
     Change,
@@ -21,6 +36,7 @@ from eternal_tui.history.journal import (
     SnapshotInfo,
     iter_entries,
     scan_lines,
+    write_journal,
 )
 from eternal_tui.history.lock import FolderLock
 from eternal_tui.history.recovery import OpenedHistory, is_damaged_tail
@@ -99,32 +115,20 @@ class OpenFiles:
             self.read_new()
             if self._is_compacted():
                 return
-            fd = compaction.begin(self.fs, self.paths)
+            fd = _begin_compaction(self.fs, self.paths)
             if fd is None:
                 return
-            known, journal = self.document, self.journal
+            known, journal, last_id = self.document, self.journal, self.last_id
             header, end, sequence = journal.header, journal.end, journal.sequence
-            lines = journal.read_lines(journal.start)
-            last_id, crc = (
-                self.last_id,
-                header.snapshot.crc if header.snapshot and self._is_document_unmodified() else None,
-            )
+            changes = journal.read_lines(journal.start)
             document = known.duplicate()
         try:
             # Summed from the bytes on disk, whatever interrupted an append. One entry at a time: ten thousand at once
             # leave 3 MB of fragmented memory after each compaction.
-            pending = PendingChanges(entry for entry, _ in iter_entries(lines) if entry is not None)
-            generation = header.generation + 1
-            if crc is not None and document.checksum() != crc:
-                raise CorruptDocumentError("its bytes changed without being written")
-            snapshot = write_document(
-                self.fs,
-                fd,
-                compaction.merge(document, pending),
-                generation=generation,
-                last_id=last_id,
-                other_tables=document.other_tables,
-            )
+            pending = PendingChanges(entry for entry, _ in iter_entries(changes) if entry is not None)
+            document.verify()
+            lines, others, generation = _merge(document, pending), document.other_tables, header.generation + 1
+            snapshot = write_document(self.fs, fd, lines, generation=generation, last_id=last_id, other_tables=others)
             with self.lock.hold():
                 self.read_new()
                 if self.document is known and self.journal is journal:
@@ -188,10 +192,12 @@ class OpenFiles:
             self.repair()
 
     def _is_compacted(self) -> bool:
-        return self.journal.end == self.journal.start and self._is_document_unmodified() and not self._bad_tail
+        is_unmodified = matches_stat(self.document.file_stat, self.journal.header.snapshot)
+        return self.journal.end == self.journal.start and is_unmodified and not self._bad_tail
 
     def _install(self, header: Header, snapshot: SnapshotInfo, end: int, sequence: int) -> None:
-        carried = self.journal.read_lines(end)
+        """Rename the new document and journal into place and keep the previous generation; runs under the lock."""
+        fs, paths, carried = self.fs, self.paths, self.journal.read_lines(end)
         renewed = Header(
             generation=header.generation + 1,
             last_id=self.last_id,
@@ -200,7 +206,17 @@ class OpenFiles:
             follows_generation=header.generation,
             carried_bytes=len(carried),
         )
-        compaction.install(self.fs, self.paths, renewed, carried)
+        write_journal(fs, paths.new_journal, renewed, carried)
+        had_document = link_or_copy(fs, paths.document, paths.new_previous)
+        fs.replace(paths.new_document, paths.document)
+        if had_document:
+            fs.replace(paths.new_previous, paths.previous_document)
+        fs.sync_dir(paths.folder)
+        link_or_copy(fs, paths.journal, paths.new_previous)
+        fs.replace(paths.new_previous, paths.previous_journal)
+        fs.sync_dir(paths.folder)
+        fs.replace(paths.new_journal, paths.journal)
+        fs.sync_dir(paths.folder)
         self._use(self._open_files())
 
     def _stat_journal(self) -> os.stat_result:
@@ -212,10 +228,6 @@ class OpenFiles:
                 "Nothing more can be recorded: start again."
             ) from error
 
-    def _is_document_unmodified(self) -> bool:
-        """Whether the document is as the journal's header describes it."""
-        return matches_stat(self.document.file_stat, self.journal.header.snapshot)
-
     def _is_document_unchanged(self) -> bool:
         try:
             stat = self.fs.stat(self.paths.document)
@@ -223,3 +235,32 @@ class OpenFiles:
             return self.document.file_stat is None
         known = self.document.file_stat
         return known is not None and file_identity(stat) == file_identity(known)
+
+
+def _merge(document: Document, pending: PendingChanges) -> Iterator[Line]:
+    """Yield the lines of the document with the pending changes, ids ascending; unchanged ones are not parsed."""
+    puts = (record_line(record_id, record) for record_id, record in pending.iter_puts())
+    return heapq.merge(puts, _unreplaced_lines(document, pending))
+
+
+def _unreplaced_lines(document: Document, pending: PendingChanges) -> Iterator[Line]:
+    for record_id, line in document.iter_lines():
+        op = pending.op(record_id)
+        if op is None:
+            yield record_id, line
+        elif op == "patch":
+            yield record_line(record_id, pending.apply_to(record_id, decode_record_line(line)[1]) or {})
+
+
+def _begin_compaction(fs: FileSystem, paths: Paths) -> int | None:
+    """Create and lock the new document's file; return None when another instance is compacting.
+
+    Runs under the folder's lock. The file's own lock tells a running compaction from the remains of a crash.
+    """
+    with suppress(FileNotFoundError), fs.closing(fs.open(paths.new_document, os.O_RDWR)) as fd:
+        if not fs.try_lock(fd):
+            return None
+        fs.unlink(paths.new_document)
+    fd = fs.create(paths.new_document)
+    fs.try_lock(fd)
+    return fd

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -16,6 +17,35 @@ if sys.platform != "win32":
 
 PRIVATE_FILE_MODE = 0o600
 PRIVATE_DIR_MODE = 0o700
+_NO_HARD_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
+
+
+_NO_HARD_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
+
+
+_NO_HARD_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
+
+
+_NO_HARD_LINK_ERRNOS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS, errno.EXDEV}
+
+
+class Paths:
+    """The paths of the files of one history."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.document = folder / "history.json"
+        self.journal = folder / "history.journal"
+        self.lock = folder / "history.lock"
+        self.previous_document = folder / "history.previous.json"
+        self.previous_journal = folder / "history.previous.journal"
+        self.new_document = folder / "history.json.new"
+        self.new_journal = folder / "history.journal.new"
+        self.new_previous = folder / "history.previous.new"
+
+    def leftovers(self) -> tuple[Path, ...]:
+        """Temporary names that a crash may leave; without `new_document`, which a running compaction uses."""
+        return (self.new_journal, self.new_previous)
 
 
 class FileSystem:
@@ -160,3 +190,24 @@ def read_all(fs: FileSystem, fd: int, offset: int = 0) -> bytes:
         parts.append(part)
         offset += len(part)
     return b"".join(parts)
+
+
+def link_or_copy(fs: FileSystem, source: Path, target: Path) -> bool:
+    """Give a file a second name, or copy it where hard links are not supported; False if it does not exist."""
+    fs.unlink(target)
+    try:
+        fs.link(source, target)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINK_ERRNOS:
+            raise
+        copy_file(fs, source, target)
+    return True
+
+
+def copy_file(fs: FileSystem, source: Path, target: Path) -> None:
+    """Copy a file and fsync the copy."""
+    with fs.closing(fs.open(source, os.O_RDONLY)) as old, fs.closing(fs.create(target)) as new:
+        write_all(fs, new, read_all(fs, old), 0)
+        fs.sync(new)

@@ -12,7 +12,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Self, TypeVar
 
-from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
 from eternal_tui.history.errors import (
     CorruptDocumentError,
@@ -21,7 +20,7 @@ from eternal_tui.history.errors import (
     translate_oserror,
 )
 from eternal_tui.history.file_set import OpenFiles
-from eternal_tui.history.filesystem import FileSystem
+from eternal_tui.history.filesystem import FileSystem, Paths
 from eternal_tui.history.journal import FIRST_CHARGE_ID, Change, PendingChanges, Record
 from eternal_tui.history.lock import FolderLock
 

@@ -14,8 +14,6 @@ from typing import NamedTuple
 
 import msgspec
 
-from eternal_tui.history import compaction
-from eternal_tui.history.compaction import Paths
 from eternal_tui.history.document import (
     CHARGES_TABLE,
     JOBS_TABLE,
@@ -36,7 +34,7 @@ from eternal_tui.history.errors import (
     CorruptHeaderError,
     UnrepairableHistoryError,
 )
-from eternal_tui.history.filesystem import FileSystem, read_all
+from eternal_tui.history.filesystem import FileSystem, Paths, copy_file, link_or_copy, read_all
 from eternal_tui.history.journal import (
     FIRST_CHARGE_ID,
     SCHEMA_VERSION,
@@ -269,7 +267,7 @@ def quarantine(fs: FileSystem, paths: Paths, path: Path, now: Clock) -> str:
         while name in names:
             count += 1
             name = f"history.damaged-{stamp}-{count}{path.suffix}"
-        compaction.link_or_copy(fs, path, paths.folder / name)
+        link_or_copy(fs, path, paths.folder / name)
         fs.sync_dir(paths.folder)
     return f" and was set aside as {name}"
 
@@ -347,7 +345,7 @@ def _rebuild(fs: FileSystem, paths: Paths, journal: DamagedJournal, recovered: _
     fs.replace(paths.new_journal, paths.journal)
     fs.sync_dir(paths.folder)
     fs.unlink(paths.new_previous)
-    compaction.copy_file(fs, paths.document, paths.new_previous)
+    copy_file(fs, paths.document, paths.new_previous)
     fs.replace(paths.new_previous, paths.previous_document)
     fs.sync_dir(paths.folder)
 
