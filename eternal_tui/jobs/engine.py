@@ -22,7 +22,6 @@ from eternal_tui.jobs.polling.scheduler import raise_task_exception
 from eternal_tui.jobs.ports import JobPolicy, Record
 from eternal_tui.jobs.store import JobStore
 from eternal_tui.jobs.submit.queue import RequestQueue
-from eternal_tui.jobs.submit.sender import RequestSender
 from eternal_tui.jobs.submit.submitter import (
     MAX_QUEUED_WAIT_SECONDS,
     NO_DETAILS,
@@ -107,9 +106,8 @@ class JobEngine:
         self.monitor = JobMonitor(context, self.billing)
         self.downloads = DownloadQueue(context, self.monitor)
         self.sync = HistorySync(context, self.billing, self.monitor, self.downloads)
-        sender = RequestSender(context, self.billing)
         self.queue = RequestQueue(context, self.billing, self.monitor)
-        self.submitter = Submitter(context, self.billing, sender, self.sync, self.queue, check_character)
+        self.submitter = Submitter(context, self.billing, self.sync, self.queue, check_character)
         self._deleted_jobs = DeletedJobs(self.store, self.queue)
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False

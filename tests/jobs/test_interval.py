@@ -25,10 +25,10 @@ from eternal_tui.estimation.interval import (
     backoff_seconds,
     estimate_remaining,
     next_poll,
+    posterior,
     resume_delay,
     stalled_wait,
 )
-from eternal_tui.estimation.posterior import posterior
 from eternal_tui.estimation.progress import Observation
 from tests.benchmarks.cadence_simulation import ATTENTION, NAMED, UNNAMED, Outcome, bound, simulate
 
