@@ -40,11 +40,6 @@ _MANY_POLLS = 12
 """Polls that hardly any job needs; each further one raises the least wait. Those forced by `max_wait` do not count:
 else every wait would be `max_wait` after a minute of attention."""
 
-_NEGLIGIBLE_LATENESS_COST = 0.5
-"""Requests; where lateness within `max_wait` costs less than this, `max_wait` is taken without weighing shorter waits,
-as for a visible job long before its end. With slowing progress a video then takes 14 polls and is 0.9 s late, instead
-of 23 and 2.7."""
-
 _FINE_STEP_LATENESS_FACTOR, _COARSE_STEP_LATENESS_FACTOR = 8.0, 4.0
 """Weight of lateness where progress is reported, for steps below and from COARSE_STEP_PERCENT on: each poll then also
 narrows the time of the end, which the costs below leave out. Without it images with linear progress take 1.7 polls
@@ -230,9 +225,6 @@ def next_poll(
     max_wait = _clamp(max_wait, MIN_WAIT_SECONDS, MAX_WAIT_SECONDS)
     age = _clamp(age, 0.0, _MAX_AGE_SECONDS)
     components = posterior(age, observations, model)
-    p_ended = end_probabilities(components, [age + max_wait])[0]
-    if max_wait < MAX_WAIT_SECONDS and lateness_weight * max_wait * p_ended < _NEGLIGIBLE_LATENESS_COST:
-        return max_wait
     best = _best_poll_age(age, components, lateness_weight, max_wait)
     chosen = sum(later.age - earlier.age < 0.99 * max_wait for earlier, later in pairwise(observations))
     least_wait = MIN_WAIT_SECONDS * 1.3 ** min(max(chosen - _MANY_POLLS, 0), 30)
