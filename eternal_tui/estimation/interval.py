@@ -67,7 +67,6 @@ _WIDE_PRIOR_WEIGHT = 0.04
 _QUANTILES = (0.02, 0.06, 0.12, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.98, 0.995)
 _UNIFORM_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _INVERSE_NORMAL_CDF = NormalDist().inv_cdf
-_SQRT_2 = math.sqrt(2)
 
 
 class MixtureComponent(msgspec.Struct, frozen=True, gc=False):
@@ -124,7 +123,7 @@ def lognormal_survival(age: float, mu: float, sigma: float) -> float:
         return 1.0
     if age == math.inf:
         return 0.0
-    return 0.5 * math.erfc((math.log(age) - mu) / (sigma * _SQRT_2))
+    return 0.5 * math.erfc((math.log(age) - mu) / (sigma * math.sqrt(2)))
 
 
 def posterior(age: float, observations: Sequence[Observation], model: DurationModel) -> list[MixtureComponent]:
@@ -165,12 +164,10 @@ def _curve_component(
         if fit.speed >= 3 * fit.stddev:
             return _fitted_component(curve, weight, fit, age, priors)
         min_end = max(age, 1 / (fit.speed + 2 * fit.stddev))
-    low = math.log(min_end) if min_end > 0 else -math.inf
-    high = math.log(max_end)
-    masses = []
-    for share, mu, sigma in priors:
-        scale = 1 / (sigma * _SQRT_2)
-        masses.append((share * 0.5 * (math.erfc((low - mu) * scale) - math.erfc((high - mu) * scale)), mu, sigma))
+    masses = [
+        (share * (lognormal_survival(min_end, mu, sigma) - lognormal_survival(max_end, mu, sigma)), mu, sigma)
+        for share, mu, sigma in priors
+    ]
     return _likeliest(masses, weight, min_end, max_end, curve)
 
 
@@ -297,10 +294,9 @@ def stalled_wait(age: float) -> float:
     return _clamp(age / 60, 30.0, 120.0)
 
 
-def resume_delay(index: int, total: int) -> float:
-    """Return the seconds until the first poll of the `index`-th of `total` jobs that are unfinished at start."""
-    place = min(max(index, 0), max(total - 1, 0))
-    return max(0, place - IMMEDIATE_RESUME_COUNT + 1) / RESUMED_POLLS_PER_SECOND
+def resume_delay(index: int) -> float:
+    """Return the seconds until the first poll of the `index`-th of the jobs that are unfinished at start."""
+    return max(0, index - IMMEDIATE_RESUME_COUNT + 1) / RESUMED_POLLS_PER_SECOND
 
 
 def backoff_seconds(failures: int) -> float:
@@ -309,5 +305,4 @@ def backoff_seconds(failures: int) -> float:
 
 
 def _clamp(value: float, minimum: float, maximum: float) -> float:
-    """Return `value` within bounds; NaN becomes the minimum."""
-    return min(max(value, minimum), maximum) if value == value else minimum  # noqa: PLR0124 — NaN alone differs from itself
+    return min(max(value, minimum), maximum)

@@ -224,7 +224,7 @@ class HistorySync:
             if job.state is JobState.SUBMITTING:
                 await self._mark_interrupted(job)
             elif job.state in POLLED_STATES and job.watched:
-                self._monitor.watch(job, delay_seconds=resume_delay(resumed, len(mine)))
+                self._monitor.watch(job, delay_seconds=resume_delay(resumed))
                 resumed += 1
             elif job.needs_download:
                 self._downloads.fetch(job)

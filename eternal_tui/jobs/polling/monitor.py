@@ -349,7 +349,7 @@ class JobMonitor:
             self.is_key_rejected = False
             self.scheduler.backoff.reset()
             for number, job_id in enumerate(self.scheduler.due_times):
-                self.scheduler.poll_in(job_id, interval.resume_delay(number, len(self.scheduler.due_times)))
+                self.scheduler.poll_in(job_id, interval.resume_delay(number))
 
     def doubt_key(self) -> None:
         """Let one poll decide whether the API key is rejected, for instance after a rejected submit."""
