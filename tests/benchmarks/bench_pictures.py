@@ -114,7 +114,7 @@ def cells(path: Path, graphics: HalfBlocks | None = None) -> int:
     """Turn a file into escape sequences, with cold styles unless `graphics` has warm ones; return their length."""
     graphics = graphics or HalfBlocks(truecolor=True)
     # Rows of the picture drawn before would be taken as they are: this is about one not seen yet.
-    graphics.clear_row_cache()
+    graphics._row.cache_clear()
     drawing = graphics.render(image_frame(path, Canvas(80, 40)))
     console = Console(color_system="truecolor")
     return len("".join(strip.render(console) for strip in drawing.strips))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import msgspec
 from rich.style import Style
@@ -45,60 +45,44 @@ class Drawing(msgspec.Struct, frozen=True):
         return self.strips[y].apply_style(background) if self.is_transparent else self.strips[y]
 
 
-class GraphicsBackend(Protocol):
-    """One way of drawing frames in terminal cells. Safe to call from any thread."""
+EMPTY_DRAWING = Drawing((), 0)
 
-    @property
-    def name(self) -> GraphicsName:
-        """The word for it in `--images`."""
 
-    @property
-    def cell_size(self) -> tuple[float, float]:
-        """How many pixels of a frame, across and down, one cell shows; (0, 0) if it draws none."""
+class GraphicsBackend:
+    """One way of drawing frames in terminal cells. Safe to call from any thread. This one draws nothing.
 
-    @property
-    def video_cell_size(self) -> tuple[float, float]:
-        """The same for frames of a clip, which may be coarser so that they come in time."""
+    `name` is the word for it in `--images`. `cell_size` is how many pixels of a frame, across and down, one cell shows,
+    (0, 0) if it draws none; `video_cell_size` the same for frames of a clip, which may be coarser so that they come in
+    time.
+    """
+
+    name: GraphicsName = "off"
+    cell_size: tuple[float, float] = (0, 0)
+    video_cell_size: tuple[float, float] = (0, 0)
 
     @property
     def for_thumbnails(self) -> GraphicsBackend:
         """The way to draw a screen full of thumbnails."""
+        return self
 
-    def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:
+    def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:  # noqa: ARG002
         """Draw `frame`, made for `video_cell_size` if it is `animated`, else for `cell_size`.
 
         `handle` is that of an earlier drawing of the same size which this one takes the place of.
         """
+        return EMPTY_DRAWING
 
     def lower_quality(self) -> GraphicsBackend | None:
         """Return the same with fewer colours and so fewer bytes, or None where nothing is left to save."""
-
-    def release(self, handle: int) -> str:
-        """Return what to send so that the terminal forgets a drawing."""
-
-
-class NullGraphics:
-    """Draws nothing; what shows pictures then shows its words."""
-
-    name: GraphicsName = "off"
-    cell_size = (0, 0)
-    video_cell_size = (0, 0)
-
-    @property
-    def for_thumbnails(self) -> NullGraphics:
-        """Itself."""
-        return self
-
-    def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:  # noqa: ARG002
-        """Return an empty drawing."""
-        return Drawing((), 0)
-
-    def lower_quality(self) -> None:
-        """Return nothing: there is nothing to save."""
+        return None
 
     def release(self, handle: int) -> str:  # noqa: ARG002
-        """Return nothing: nothing is held."""
+        """Return what to send so that the terminal forgets a drawing."""
         return ""
+
+
+class NullGraphics(GraphicsBackend):
+    """Draws nothing; what shows pictures then shows its words."""
 
 
 class FaceSource(NamedTuple):

@@ -8,8 +8,8 @@ and tmux treat a picture as text. See https://sw.kovidgoyal.net/kitty/graphics-p
 from __future__ import annotations
 
 import base64
+import itertools
 import secrets
-import threading
 import zlib
 from math import ceil
 
@@ -19,7 +19,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Frame
-from eternal_tui.tui.graphics.base import PLACEHOLDER, Drawing, GraphicsName
+from eternal_tui.tui.graphics.base import PLACEHOLDER, Drawing, GraphicsBackend, GraphicsName
 from eternal_tui.tui.graphics.half_blocks import quantization_table
 
 _DIACRITIC_RANGES = """
@@ -59,7 +59,7 @@ _REMOTE_LEVELS = quantization_table(5)
 """Colours of 15 bits, as half-blocks have them over SSH: the eye hardly tells, and a third of the bytes is left."""
 
 
-class KittyPlaceholders:
+class KittyPlaceholders(GraphicsBackend):
     """Sends pixels once and fills cells with placeholders.
 
     `cell_size` is the size of one cell in pixels. In `tmux` every sequence is wrapped to pass through. Without
@@ -88,21 +88,16 @@ class KittyPlaceholders:
         self._tmux = tmux
         self._truecolor = truecolor
         self._supports_animation = supports_animation
-        self._lock = threading.Lock()
+        self._image_ids = range(1, 1 << 24) if truecolor else [16 + n for n in range(216) if n % _GREY_STEP]
         # Numbers are shared with every program in the terminal, so this one starts anywhere.
-        self._last_image_id = secrets.randbelow(1 << 24 if truecolor else 216)
-
-    @property
-    def for_thumbnails(self) -> KittyPlaceholders:
-        """Itself."""
-        return self
+        self._count = itertools.count(secrets.randbelow(len(self._image_ids)))
 
     def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:
         """Draw `frame`; with the `handle` of an earlier drawing its cells show the new pixels in place."""
         cell = self.video_cell_size if animated else self.cell_size
         columns = min(ceil(frame.width / cell[0]), len(DIACRITICS))
         rows = min(ceil(frame.height / cell[1]), len(DIACRITICS))
-        number = handle or self._next_image_id()
+        number = handle or self._image_ids[next(self._count) % len(self._image_ids)]
         payload = _encode_pixels(frame, remote=self._remote)
         pixels = f"t=d,f=24,o=z,i={number},s={frame.width},v={frame.height}"
         transmit = self._chunked_commands(f"a=T,U=1,{pixels},c={columns},r={rows},", "", payload)
@@ -118,54 +113,30 @@ class KittyPlaceholders:
             strips, columns, transmit, number, is_transparent=True, update=change, pixels=(frame.width, frame.height)
         )
 
-    def lower_quality(self) -> None:
-        """Return nothing: pixels are sent packed, and fewer colours would hardly make them smaller."""
-
     def release(self, handle: int) -> str:
         """Return what makes the terminal forget a picture and its pixels."""
-        return self._wrap_for_tmux(_graphics_command(f"a=d,d=I,i={handle},q=2")) if handle else ""
-
-    def _next_image_id(self) -> int:
-        with self._lock:
-            if self._truecolor:
-                self._last_image_id = self._last_image_id % 0xFFFFFF + 1
-                return self._last_image_id
-            self._last_image_id = (self._last_image_id + 1) % 215
-            if self._last_image_id % _GREY_STEP == 0:
-                self._last_image_id += 1
-            return self._last_image_id + 16
+        return self._command(f"a=d,d=I,i={handle},q=2") if handle else ""
 
     def _image_id_colour(self, image_id: int) -> Color:
         if self._truecolor:
-            return Color.from_rgb(image_id >> 16, image_id >> 8 & 0xFF, image_id & 0xFF)
-        red, green, blue = (image_id - 16) // 36, (image_id - 16) // 6 % 6, (image_id - 16) % 6
+            return Color.from_rgb(*image_id.to_bytes(3))
         # As exact cube levels it is brought back to this very number on its way out.
-        return Color.from_rgb(_COLOUR_CUBE_LEVELS[red], _COLOUR_CUBE_LEVELS[green], _COLOUR_CUBE_LEVELS[blue])
+        return Color.from_rgb(*(_COLOUR_CUBE_LEVELS[(image_id - 16) // step % 6] for step in (36, 6, 1)))
 
     def _chunked_commands(self, first_control: str, next_control: str, payload: str) -> str:
-        """Return the sequences that hand over a payload.
-
-        `first_control` and `next_control` are what each chunk says.
-        """
+        """Return the sequences that hand over a payload, with what the first chunk says and what each further one."""
         starts = range(0, len(payload), MAX_CHUNK_CHARS)
         return "".join(
-            self._wrap_for_tmux(
-                _graphics_command(
-                    f"{next_control if start else first_control}q=2,m={int(start != starts[-1])}",
-                    payload[start : start + MAX_CHUNK_CHARS],
-                )
+            self._command(
+                f"{next_control if start else first_control}q=2,m={int(start != starts[-1])};"
+                + payload[start : start + MAX_CHUNK_CHARS]
             )
             for start in starts
         )
 
-    def _wrap_for_tmux(self, sequence: str) -> str:
-        if not self._tmux:
-            return sequence
-        return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
-
-
-def _graphics_command(control: str, payload: str = "") -> str:
-    return f"\x1b_G{control};{payload}\x1b\\" if payload else f"\x1b_G{control}\x1b\\"
+    def _command(self, content: str) -> str:
+        command = f"\x1b_G{content}\x1b\\"
+        return "\x1bPtmux;" + command.replace("\x1b", "\x1b\x1b") + "\x1b\\" if self._tmux else command
 
 
 def _encode_pixels(frame: Frame, *, remote: bool) -> str:

@@ -38,7 +38,7 @@ _JPEG_QUALITY, _REMOTE_JPEG_QUALITY = 95, 80
 """Local: means 1/255 off a photo, an eighth of its PNG. Over SSH: a fifth of that again."""
 
 
-class _OverCells:
+class _OverCells(GraphicsBackend):
     """Draws the picture with `cells`, and its pixels to be laid over them once the screen is at rest."""
 
     def __init__(self, cells: GraphicsBackend, cell_size: tuple[float, float]) -> None:

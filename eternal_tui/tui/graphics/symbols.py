@@ -13,20 +13,19 @@ from rich.segment import Segment
 from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import HALF_BLOCK_CELL, Frame
-from eternal_tui.tui.graphics.base import Drawing, GraphicsName
+from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend, GraphicsName
 from eternal_tui.tui.graphics.half_blocks import (
     ANIMATED_BITS,
     FIRST_REDUCED_BITS,
     MIN_BITS,
-    GroundStyle,
+    ColourCache,
     HalfBlocks,
-    PixelPairStyle,
+    PixelStyle,
     quantization_table,
 )
 
 if TYPE_CHECKING:
     import numpy as np
-    from rich.style import Style
 
     Floats = np.ndarray[Any, np.dtype[np.float32]]
     Integers = np.ndarray[Any, np.dtype[np.int64]]
@@ -59,7 +58,6 @@ _WEIGHTS = (0.9, 1.2, 0.6)
 """How much a level of red, green and blue counts when colours are compared: an eye sees green best."""
 
 _MAX_CACHED_ROWS = 192
-_MAX_CACHED_STYLES = 8_192
 
 
 @lru_cache(maxsize=3)
@@ -91,7 +89,7 @@ def _memberships(pixels: int) -> Floats:
     return (np.arange(1 << pixels)[None, :] >> np.arange(pixels)[:, None] & 1).astype(np.float32)
 
 
-class Symbols:
+class Symbols(GraphicsBackend):
     """Draws four, six or eight pixels a cell; clips in quadrants, or in half-blocks where the line is slow.
 
     `bits` are kept of each colour channel, as in `HalfBlocks`; `remote` says that the line is slow. `truecolor`
@@ -107,17 +105,11 @@ class Symbols:
         self.bits = bits
         self._truecolor = truecolor
         self._remote = remote
-        self.cell_size: tuple[float, float] = _FRAME_CELLS[symbols]
-        self.video_cell_size: tuple[float, float] = HALF_BLOCK_CELL if remote else _VIDEO_CELL
+        self.cell_size = _FRAME_CELLS[symbols]
+        self.video_cell_size = HALF_BLOCK_CELL if remote else _VIDEO_CELL
         self._blocks = HalfBlocks(bits, truecolor=truecolor)
         self._rows: dict[tuple[bytes, bool], Strip] = {}
-        self._older_rows: dict[tuple[bytes, bool], Strip] = {}
-        self._styles: dict[bytes, Style] = {}
-
-    @property
-    def for_thumbnails(self) -> Symbols:
-        """Itself."""
-        return self
+        self._styles = ColourCache(lambda pair: PixelStyle.from_pixels(pair[:-3], pair[-3:], truecolor=truecolor))
 
     def lower_quality(self) -> Symbols | None:
         """Return the same with one bit a channel less, down to three."""
@@ -126,28 +118,21 @@ class Symbols:
         bits = min(self.bits - 1, FIRST_REDUCED_BITS)
         return Symbols(self.symbols, bits, truecolor=self._truecolor, remote=self._remote)
 
-    def release(self, handle: int) -> str:  # noqa: ARG002
-        """Return nothing: nothing is held."""
-        return ""
-
     def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:  # noqa: ARG002
         """Draw `frame`, stretched by at most half a cell to fill whole ones."""
         if animated and self._remote:
             return self._blocks.render(frame, animated=True)
         symbols: SymbolName = "quadrants" if animated else self.symbols
-        cell = _VIDEO_CELL if animated else _FRAME_CELLS[symbols]
-        columns, rgb = _scale_to_cells(frame, cell, _PIXEL_ROWS[symbols])
+        columns, rgb = _scale_to_cells(frame, _VIDEO_CELL if animated else _FRAME_CELLS[symbols], _PIXEL_ROWS[symbols])
         stride = columns * 2 * _PIXEL_ROWS[symbols] * 3
         keys = [(rgb[at : at + stride], animated) for at in range(0, len(rgb), stride)]
-        # By names of its own: other threads draw with the same cache.
-        rows, older = self._rows, self._older_rows
-        found = {key: strip for key in keys if (strip := rows.get(key) or older.get(key)) is not None}
+        # By a name of its own: other threads draw with the same cache.
+        rows = self._rows
+        found = {key: strip for key in keys if (strip := rows.get(key)) is not None}
         missing = [key for key in dict.fromkeys(keys) if key not in found]
         drawn = self._draw_rows([row for row, _ in missing], columns, symbols, animated=animated)
         found.update(zip(missing, drawn, strict=True))
-        rows.update(found)
-        if len(rows) > _MAX_CACHED_ROWS:
-            self._rows, self._older_rows = {}, rows
+        self._rows = found if len(rows) > _MAX_CACHED_ROWS else rows | found
         return Drawing(tuple(found[key] for key in keys), columns)
 
     def _draw_rows(self, rows: list[bytes], columns: int, symbols: SymbolName, *, animated: bool) -> list[Strip]:
@@ -162,16 +147,15 @@ class Symbols:
         cells = pixels.transpose(0, 2, 4, 1, 3).reshape(len(rows) * columns, 3, down * 2)
         patterns, colours = _split(cells.astype(np.float32))
         bits = min(self.bits, ANIMATED_BITS) if animated else self.bits
-        if bits < 8:
-            colours = np.frombuffer(quantization_table(bits), np.uint8)[colours].astype(np.int64)
-        flat = (colours[:, :3] == colours[:, 3:]).all(axis=1) | (patterns == 0)
+        packed = np.frombuffer(quantization_table(bits), np.uint8)[colours]
+        flat = (packed[:, :3] == packed[:, 3:]).all(axis=1) | (patterns == 0)
         patterns[flat] = 0
         characters = symbol_characters(symbols)
-        packed, numbers = colours.astype(np.uint8).tobytes(), patterns.tolist()
+        rgb, numbers = packed.tobytes(), patterns.tolist()
         return [
             self._draw_row(
                 [characters[number] for number in numbers[start : start + columns]],
-                [packed[at : at + 6] for at in range(start * 6, (start + columns) * 6, 6)],
+                [rgb[at : at + 6] for at in range(start * 6, (start + columns) * 6, 6)],
             )
             for start in range(0, len(rows) * columns, columns)
         ]
@@ -183,24 +167,14 @@ class Symbols:
         for character, pair in zip(characters, pairs, strict=True):
             wanted = pair[3:] if character == " " else pair
             if not text or wanted == held or (len(wanted) == 3 and held[3:] == wanted):
-                held = held or wanted
-                text += character
+                text, held = text + character, held or wanted
             elif len(held) == 3 and wanted[3:] == held:
                 text, held = text + character, wanted
             else:
-                segments.append(Segment(text, self._style(held)))
+                segments.append(Segment(text, self._styles[held]))
                 text, held = character, wanted
-        segments.append(Segment(text, self._style(held)))
+        segments.append(Segment(text, self._styles[held]))
         return Strip(segments, len(characters))
-
-    def _style(self, pair: bytes) -> Style:
-        if (found := self._styles.get(pair)) is not None:
-            return found
-        if len(self._styles) >= _MAX_CACHED_STYLES:
-            self._styles.clear()
-        kind = GroundStyle if len(pair) == 3 else PixelPairStyle
-        made = self._styles[pair] = kind.from_pixels(pair, truecolor=self._truecolor)
-        return made
 
 
 def _scale_to_cells(frame: Frame, cell: tuple[int, int], pixel_rows: int) -> tuple[int, bytes]:

@@ -11,7 +11,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter, NoColor
 
-from eternal_tui.tui.graphics.half_blocks import PixelPairStyle
+from eternal_tui.tui.graphics.half_blocks import PixelStyle
 
 _TO_ASCII = str.maketrans(
     "↑✗◐○◔✓↓▌●★▸▾━╸╌…− • × · ‹›←→╭╮╰╯┌┐└┘├┤┬┴┼─│┏┓┗┛┃▁▂▃▄▅▆▇█“”‘’╺▔▐▎▊▍▏▕▀░▒▓\xa0",
@@ -62,9 +62,7 @@ class GreyscaleFilter(NoColor):
     """Removes colours, and draws the cells of pictures as shades."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
-        shaded = [
-            _shade_segment(segment) if isinstance(segment.style, PixelPairStyle) else segment for segment in segments
-        ]
+        shaded = [_shade_segment(segment) if isinstance(segment.style, PixelStyle) else segment for segment in segments]
         return super().apply(shaded, background)
 
 

@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from eternal_tui.media.decode.frame import Canvas, Frame
 from eternal_tui.media.decode.images import image_frame
-from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks, PixelPairStyle
+from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks, PixelStyle
 from eternal_tui.tui.graphics.pacing import estimate_bytes
 
 RGB = tuple[int, int, int]
@@ -115,7 +115,7 @@ def test_the_style_cache_is_bounded() -> None:
     blocks = HalfBlocks()
     for _ in range(4):
         blocks.render(Frame(100, 200, random.randbytes(60_000)))
-    assert len(blocks._cached_cells) <= 8_192
+    assert len(blocks._cells) <= 8_192
 
 
 @pytest.mark.parametrize("bits", [0, 9, -1])
@@ -142,7 +142,7 @@ def test_rows_that_stay_are_not_drawn_again() -> None:
         second = graphics.render(Frame(2, 4, bytes(12) + bytes([99]) * 12))
     assert second.strips[0] is first.strips[0]
     assert second.strips[1] != first.strips[1]
-    assert len(graphics._recent_rows) + len(graphics._older_rows) <= 1_100
+    assert graphics._row.cache_info().currsize <= 1_100
 
 
 @pytest.mark.parametrize("system", ["truecolor", "256", "standard"])
@@ -152,7 +152,7 @@ def test_a_cell_is_told_to_the_terminal_as_rich_tells_it(system: Literal["trueco
     for pair in (bytes([1, 20, 255, 0, 130, 7]), bytes(6), b"\xff" * 6, bytes([9, 99, 199])):
         colours = [Color.from_rgb(*pair[at : at + 3]) for at in range(0, len(pair), 3)]
         usual = Strip([Segment(UPPER_HALF_BLOCK, Style.from_color(*colours))]).render(console)
-        cell = Segment(UPPER_HALF_BLOCK, PixelPairStyle.from_pixels(pair, truecolor=system == "truecolor"))
+        cell = Segment(UPPER_HALF_BLOCK, PixelStyle.from_pixels(pair[:3], pair[3:], truecolor=system == "truecolor"))
         assert Strip([cell]).render(console) == usual
         assert cell.style is not None
         assert (cell.style.color, cell.style.bgcolor) != (None, None)
