@@ -186,13 +186,14 @@ def _colour_support(environ: Mapping[str, str]) -> str:
 
 def _check_graphics(context: Context, settings: Settings) -> Check:
     try:
-        from eternal_tui.tui.graphics.probe import TerminalInfo, probe
+        from eternal_tui.tui.graphics.probe import TerminalInfo, probing
         from eternal_tui.tui.graphics.select import select_backend
     except ImportError as error:
         return Check("images", f"unknown: {error}", is_notice=True)
     facts = TerminalInfo(why="stdout is not a terminal")
     if context.output.stdout is sys.stdout and context.output.stdin is sys.stdin:
-        facts = probe(environ=context.environ)
+        with probing(environ=context.environ) as read_info:
+            facts = read_info()
     return Check("images", select_backend(settings.images, facts, context.environ).reason)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import os
 import re
 import select
 import shutil
 import struct
 import subprocess
-import sys
+import termios
 import time
+import tty
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
-from eternal_tui.core.files import make_private_dir
+from eternal_tui.core.files import make_private_dir, write_atomic
 
 LOCAL_TIMEOUT_SECONDS = 0.3
 """Seconds after asking in which a terminal on this machine must have answered: one that can answers in a few ms."""
@@ -41,12 +44,16 @@ QUERY = (
     "\x1b[c"  # DA1: every terminal answers it, in order, so nothing comes after its answer
 ).encode("ascii")
 
-_NAME_PATTERN = rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)"
-_KITTY_PATTERN = rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY_ID
-_CELL_SIZE_PATTERN = rb"\x1b\[6;(\d{1,4});(\d{1,4})t"
-_SIXEL_COLOURS_PATTERN = rb"\x1b\[\?1;0;(\d{1,9})S"
-_SIXEL_SIZE_PATTERN = rb"\x1b\[\?2;0;(\d{1,5});(\d{1,5})S"
 _DA1_PATTERN = rb"\x1b\[\?([\d;]*)c"
+_REPLY_PATTERNS = (
+    rb"\x1bP>\|([^\x1b\x07]{1,80})(?:\x1b\\|\x07)",
+    rb"\x1b_Gi=%d;([^\x1b]{0,80})\x1b\\" % _KITTY_QUERY_ID,
+    rb"\x1b\[6;(\d{1,4});(\d{1,4})t",
+    rb"\x1b\[\?1;0;(\d{1,9})S",
+    rb"\x1b\[\?2;0;(\d{1,5});(\d{1,5})S",
+    _DA1_PATTERN,
+)
+"""The replies, in the order of the questions."""
 _DA1_SIXEL_ATTRIBUTE = b"4"
 """The attribute of DA1 that says sixel graphics."""
 
@@ -80,16 +87,7 @@ class _CacheEntry(msgspec.Struct):
 
 def parse_replies(data: bytes) -> TerminalInfo:
     """Return what a terminal's answers to `QUERY` say, whatever is between them."""
-    name, kitty, cell = (
-        re.search(_NAME_PATTERN, data),
-        re.search(_KITTY_PATTERN, data),
-        re.search(_CELL_SIZE_PATTERN, data),
-    )
-    colours, most, attributes = (
-        re.search(_SIXEL_COLOURS_PATTERN, data),
-        re.search(_SIXEL_SIZE_PATTERN, data),
-        re.search(_DA1_PATTERN, data),
-    )
+    name, kitty, cell, colours, most, attributes = (re.search(pattern, data) for pattern in _REPLY_PATTERNS)
     return TerminalInfo(
         name=_printable_ascii(name[1]) if name else "",
         kitty_graphics=kitty is not None and kitty[1] == b"OK",
@@ -108,65 +106,12 @@ def _printable_ascii(name: bytes) -> str:
 
 def read_cell_size(fd: int) -> tuple[int, int]:
     """Return the size of a cell in pixels that the system was told of this terminal, (0, 0) where it was not."""
-    if sys.platform == "win32":
-        return 0, 0
-    import fcntl
-    import termios
-
     try:
         size = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
     except OSError:
         return 0, 0
     rows, columns, width, height = struct.unpack("HHHH", size)
     return (width // columns, height // rows) if rows and columns else (0, 0)
-
-
-def _with_current_cell_size(info: TerminalInfo, fd: int) -> TerminalInfo:
-    """Return the facts with the size of a cell as it is now: a font may have changed since they were remembered."""
-    cell = read_cell_size(fd)
-    return msgspec.structs.replace(info, cell=cell) if all(cell) else info
-
-
-class TerminalQuery:
-    """A terminal being asked, for others to work while it thinks about it; closing it leaves its modes as they were."""
-
-    def __init__(self, stdin: int, stdout: int, timeout: float, clock: Callable[[], float]) -> None:
-        """Ask now, and remember when; raises OSError where the terminal cannot be asked."""
-        import termios
-        import tty
-
-        self._stdin = stdin
-        self._clock = clock
-        self._saved_modes = termios.tcgetattr(stdin)
-        try:
-            # TCSADRAIN keeps what was typed ahead out of the way without losing output under way.
-            tty.setcbreak(stdin, termios.TCSADRAIN)
-            os.write(stdout, QUERY)
-        except BaseException:
-            termios.tcsetattr(stdin, termios.TCSADRAIN, self._saved_modes)
-            raise
-        self._is_pending = True
-        self._deadline = clock() + timeout
-
-    def read_reply(self) -> TerminalInfo:
-        """Return what the terminal said, waiting for it until the limit."""
-        import termios
-
-        self._is_pending = False
-        try:
-            read = _read_replies(self._stdin, self._deadline, self._clock)
-            last = re.search(_DA1_PATTERN, read)
-            return msgspec.structs.replace(parse_replies(read), unread=read[last.end() if last else 0 :])
-        except OSError:
-            return TerminalInfo(why="the terminal could not be asked")
-        finally:
-            # Nothing is flushed: it could be half a reply, and the app would type the other half.
-            termios.tcsetattr(self._stdin, termios.TCSADRAIN, self._saved_modes)
-
-    def close(self) -> None:
-        """Read the answer if it was not read: it would be typed into the next program."""
-        if self._is_pending:
-            self.read_reply()
 
 
 def is_remote(environ: Mapping[str, str]) -> bool:
@@ -193,60 +138,61 @@ def probing(
     Nothing is asked where either handle is no terminal, or where TERM says it is a dumb one; inside tmux, tmux
     is asked by its own command. An answer is remembered in `cache` for this login on this terminal.
     """
-    known = _info_without_query(stdin, stdout, environ)
-    if known is not None:
-        yield lambda: known
-        return
-    if environ.get("TMUX"):
+    if not (os.isatty(stdin) and os.isatty(stdout)):
+        yield lambda: TerminalInfo(why="input or output is no terminal")
+    elif environ.get("TERM", "") in ("", "dumb"):
+        yield lambda: TerminalInfo(why="TERM says that this terminal cannot draw")
+    elif environ.get("TMUX"):
         yield lambda: _query_tmux(environ)
-        return
-    key = _cache_key(stdin, environ)
-    remembered = _load_cached(cache, key, now())
-    if remembered is not None:
-        yield lambda: _with_current_cell_size(remembered, stdin)
-        return
-    try:
-        question = TerminalQuery(stdin, stdout, timeout_for(environ), time.monotonic)
-    except OSError:
-        yield lambda: TerminalInfo(why="the terminal could not be asked")
-        return
+    elif (remembered := _load_cached(cache, key := _cache_key(stdin, environ), now())) is not None:
+        yield lambda: _with_cell_size(remembered, stdin)
+    else:
+        with _asking(stdin, stdout, timeout_for(environ)) as read:
 
-    def answer() -> TerminalInfo:
-        facts = _with_current_cell_size(question.read_reply(), stdin)
-        _save_cached(cache, key, facts, now())
-        return facts
+            def answer() -> TerminalInfo:
+                info = _with_cell_size(read(), stdin)
+                _save_cached(cache, key, info, now())
+                return info
 
+            yield answer
+
+
+def _with_cell_size(info: TerminalInfo, fd: int) -> TerminalInfo:
+    """Return the facts with the size of a cell as it is now: a font may have changed since they were remembered."""
+    cell = read_cell_size(fd)
+    return msgspec.structs.replace(info, cell=cell) if all(cell) else info
+
+
+@contextmanager
+def _asking(stdin: int, stdout: int, timeout: float) -> Iterator[Callable[[], TerminalInfo]]:
+    """Ask now and yield what waits for the reply. It is read in any case: it would be typed into the next program."""
+    modes = termios.tcgetattr(stdin)
+    read = functools.cache(functools.partial(_read_info, stdin, time.monotonic() + timeout))
     try:
-        yield answer
+        # TCSADRAIN keeps what was typed ahead out of the way without losing output under way.
+        tty.setcbreak(stdin, termios.TCSADRAIN)
+        with suppress(OSError):
+            os.write(stdout, QUERY)
+        yield read
     finally:
-        question.close()
+        read()
+        # Nothing is flushed: it could be half a reply, and the app would type the other half.
+        termios.tcsetattr(stdin, termios.TCSADRAIN, modes)
 
 
-def probe(
-    *,
-    stdin: int = 0,
-    stdout: int = 1,
-    environ: Mapping[str, str] = os.environ,
-    cache: Path | None = None,
-    now: Callable[[], float] = time.time,
-) -> TerminalInfo:
-    """Ask as `probing` does, and wait for the answer."""
-    with probing(stdin=stdin, stdout=stdout, environ=environ, cache=cache, now=now) as answer:
-        return answer()
+def _read_info(stdin: int, deadline: float) -> TerminalInfo:
+    try:
+        data = _read_replies(stdin, deadline)
+    except OSError:
+        return TerminalInfo(why="the terminal could not be asked")
+    last = re.search(_DA1_PATTERN, data)
+    return msgspec.structs.replace(parse_replies(data), unread=data[last.end() if last else 0 :])
 
 
-def _info_without_query(stdin: int, stdout: int, environ: Mapping[str, str]) -> TerminalInfo | None:
-    if sys.platform == "win32" or not (os.isatty(stdin) and os.isatty(stdout)):
-        return TerminalInfo(why="input or output is no terminal")
-    if environ.get("TERM", "") in ("", "dumb"):
-        return TerminalInfo(why="TERM says that this terminal cannot draw")
-    return None
-
-
-def _read_replies(stdin: int, deadline: float, clock: Callable[[], float]) -> bytes:
+def _read_replies(stdin: int, deadline: float) -> bytes:
     """Read until the sentinel's answer, or until that time; what has come already is read in any case."""
     data = _read_some(stdin, 0)
-    while re.search(_DA1_PATTERN, data) is None and (left := deadline - clock()) > 0:
+    while re.search(_DA1_PATTERN, data) is None and (left := deadline - time.monotonic()) > 0:
         data += _read_some(stdin, left)
     return data
 
@@ -316,12 +262,7 @@ def _save_cached(cache: Path | None, key: str, info: TerminalInfo, now: float) -
         return
     kept = _read_cache(cache) | {key: _CacheEntry(now, msgspec.structs.replace(info, unread=b""))}
     newest = sorted(kept.items(), key=lambda item: item[1].at)[-_MAX_CACHE_ENTRIES:]
-    part = cache.with_name(f"{cache.name}.{os.getpid()}")
-    try:
+    # Not remembering costs a question next time, nothing else.
+    with suppress(OSError):
         make_private_dir(cache.parent)
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(dict(newest)))
-        part.replace(cache)
-    except OSError:
-        return  # not remembering costs a probe next time, nothing else
+        write_atomic(cache, msgspec.json.encode(dict(newest)))

@@ -17,13 +17,14 @@ import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.tui.graphics import probe as probe_module
-from eternal_tui.tui.graphics.probe import QUERY, TerminalInfo, parse_replies, probe, probing, timeout_for
+from eternal_tui.tui.graphics.probe import QUERY, TerminalInfo, parse_replies, probing, timeout_for
 from eternal_tui.tui.terminal.input_parser import InputParser
 
 XTERM = {"TERM": "xterm-256color"}
@@ -31,6 +32,11 @@ KITTY = b"\x1bP>|kitty(0.35.1)\x1b\\\x1b_Gi=31;OK\x1b\\\x1b[6;18;9t\x1b[?62;c"
 PLAIN = b"\x1b[?1;2c"
 
 Script = Callable[[int, bytes], None]
+
+
+def probe(**options: Any) -> TerminalInfo:
+    with probing(**options) as read_info:
+        return read_info()
 
 
 @contextmanager
@@ -173,7 +179,7 @@ def test_late_answers_never_become_key_presses() -> None:
 
 
 def test_modes_are_put_back_when_reading_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(stdin: int, until: float, clock: Callable[[], float]) -> bytes:
+    def broken(stdin: int, until: float) -> bytes:
         raise OSError
 
     monkeypatch.setattr(probe_module, "_read_replies", broken)
