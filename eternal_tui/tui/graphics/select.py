@@ -117,76 +117,93 @@ class BackendChoice(NamedTuple):
 
 def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
     """Choose by the setting first, then by what the terminal said."""
-    if mode != "auto":
-        return _asked_choice(mode, terminal, environ)
-    if without := _disabled_reason(environ):
-        return BackendChoice(NullGraphics(), without)
-    obstacle = _kitty_obstacle(terminal)
-    if obstacle and _draws_inline_images(terminal, environ):
-        name = terminal.name or environ.get("TERM_PROGRAM", "")
-        return _inline_choice(terminal, environ, f"because the terminal says it is {name}")
-    if obstacle and terminal.sixel and all(terminal.cell) and not terminal.tmux and not is_remote(environ):
-        return _sixel_choice(terminal, environ, f"because {terminal.name or 'the terminal'} says that it draws them")
-    if obstacle and environ.get("TERM") == "linux":
-        return BackendChoice(_half_blocks(environ), "Half-blocks, because the console's font has no other blocks.")
-    if obstacle:
-        symbols = supported_symbols(terminal, environ)
-        return BackendChoice(_symbols(symbols, environ), f"{symbols.capitalize()}, because {obstacle}.")
-    through = ", through tmux" if terminal.tmux else ""
-    coarse = ", with fewer pixels over SSH" if is_remote(environ) else ""
-    return BackendChoice(
-        _kitty_backend(terminal, environ),
-        f"Kitty graphics{through}{coarse}, because the terminal says it is {terminal.name}.",
-    )
-
-
-def _asked_choice(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
+    choices = _Choices(terminal, environ)
+    not_judged = "as asked; whether this terminal can draw them was not judged"
     match mode.partition(":")[0]:
         case "off":
             return BackendChoice(NullGraphics(), "Pictures are off, as asked: words instead.")
         case "kitty":
-            return BackendChoice(
-                _kitty_backend(terminal, environ),
-                "Kitty graphics, as asked; whether this terminal can draw them was not judged.",
-            )
+            return choices.kitty(f", {not_judged}")
         case "sixel":
-            return _sixel_choice(terminal, environ, "as asked; whether this terminal can draw them was not judged")
+            return choices.sixel(not_judged)
         case "iterm2":
-            return _inline_choice(terminal, environ, "as asked; whether this terminal can draw them was not judged")
+            return choices.inline(not_judged)
         case "symbols":
-            asked = (name for name in SYMBOL_NAMES if mode.endswith(name))
-            symbols = next(asked, None) or supported_symbols(terminal, environ)
-            return BackendChoice(_symbols(symbols, environ), f"{symbols.capitalize()}, as asked.")
-    return BackendChoice(_half_blocks(environ), "Half-blocks, as asked.")
+            asked = next((name for name in SYMBOL_NAMES if mode.endswith(name)), choices.symbols)
+            return choices.text(asked, "as asked")
+        case "blocks":
+            return choices.half_blocks("as asked")
+    return _automatic_choice(choices, terminal, environ)
 
 
-def _bits(environ: Mapping[str, str]) -> int:
-    return _REMOTE_BITS if is_remote(environ) else 8
+def _automatic_choice(choices: _Choices, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
+    if without := _disabled_reason(environ):
+        return BackendChoice(NullGraphics(), without)
+    obstacle = _kitty_obstacle(terminal)
+    if not obstacle:
+        through = ", through tmux" if terminal.tmux else ""
+        coarse = ", with fewer pixels over SSH" if choices.remote else ""
+        return choices.kitty(f"{through}{coarse}, because the terminal says it is {terminal.name}")
+    if _draws_inline_images(terminal, environ):
+        return choices.inline(f"because the terminal says it is {terminal.name or environ.get('TERM_PROGRAM', '')}")
+    if terminal.sixel and all(terminal.cell) and not terminal.tmux and not choices.remote:
+        return choices.sixel(f"because {terminal.name or 'the terminal'} says that it draws them")
+    if environ.get("TERM") == "linux":
+        return choices.half_blocks("because the console's font has no other blocks")
+    return choices.text(choices.symbols, f"because {obstacle}")
 
 
-def _half_blocks(environ: Mapping[str, str]) -> HalfBlocks:
-    return HalfBlocks(_bits(environ), truecolor=_has_truecolor(environ))
+class _Choices:
+    """The ways of drawing as this terminal takes them, each with its reason."""
 
+    def __init__(self, terminal: TerminalInfo, environ: Mapping[str, str]) -> None:
+        self.remote = is_remote(environ)
+        self.symbols = supported_symbols(terminal, environ)
+        self._terminal = terminal
+        self._cell = terminal.cell if all(terminal.cell) else DEFAULT_CELL_SIZE
+        self._bits = _REMOTE_BITS if self.remote else 8
+        # Rich reads the one variable, Textual the other.
+        self._truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit") and (
+            environ.get("TEXTUAL_COLOR_SYSTEM", "auto") in ("auto", "truecolor")
+        )
 
-def _symbols(symbols: SymbolName, environ: Mapping[str, str]) -> Symbols:
-    return Symbols(symbols, _bits(environ), truecolor=_has_truecolor(environ), remote=is_remote(environ))
+    def half_blocks(self, reason: str) -> BackendChoice:
+        return BackendChoice(HalfBlocks(self._bits, truecolor=self._truecolor), f"Half-blocks, {reason}.")
 
+    def text(self, symbols: SymbolName, reason: str) -> BackendChoice:
+        graphics = Symbols(symbols, self._bits, truecolor=self._truecolor, remote=self.remote)
+        return BackendChoice(graphics, f"{symbols.capitalize()}, {reason}.")
 
-def _has_truecolor(environ: Mapping[str, str]) -> bool:
-    """Tell whether colours reach the terminal as they are: Rich reads the same variable, Textual its own."""
-    truecolor = environ.get("COLORTERM", "") in ("truecolor", "24bit")
-    return truecolor and environ.get("TEXTUAL_COLOR_SYSTEM", "auto") in ("auto", "truecolor")
+    def kitty(self, reason: str) -> BackendChoice:
+        from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 
+        graphics = KittyPlaceholders(
+            self._cell,
+            tmux=self._terminal.tmux,
+            truecolor=self._truecolor,
+            # Ghostty draws placeholders and knows no animations; of an unknown terminal no more is asked than must be.
+            supports_animation=re.match(_KITTY_VERSION_PATTERN, self._terminal.name) is not None,
+            remote=self.remote,
+        )
+        return BackendChoice(graphics, f"Kitty graphics{reason}.")
 
-def _kitty_backend(terminal: TerminalInfo, environ: Mapping[str, str]) -> GraphicsBackend:
-    from eternal_tui.tui.graphics.kitty import KittyPlaceholders
+    def sixel(self, reason: str) -> BackendChoice:
+        from eternal_tui.tui.graphics.over_cells import MAX_COLOURS, Sixel
 
-    cell = terminal.cell if all(terminal.cell) else DEFAULT_CELL_SIZE
-    # Ghostty draws placeholders and knows no animations; of an unknown terminal no more is asked than must be.
-    edits = re.match(_KITTY_VERSION_PATTERN, terminal.name) is not None
-    return KittyPlaceholders(
-        cell, tmux=terminal.tmux, truecolor=_has_truecolor(environ), supports_animation=edits, remote=is_remote(environ)
-    )
+        terminal = self._terminal
+        if not all(terminal.cell):
+            return self.text(self.symbols, "because the terminal does not say how large its cells are, as sixels need")
+        cells = self.text(self.symbols, "").graphics
+        graphics = Sixel(cells, terminal.cell, colours=terminal.colours or MAX_COLOURS, max_size=terminal.most)
+        return BackendChoice(graphics, f"Sixels for images and {self.symbols} for videos, {reason}.")
+
+    def inline(self, reason: str) -> BackendChoice:
+        from eternal_tui.tui.graphics.over_cells import InlineImages
+
+        if self._terminal.tmux:
+            return self.text(self.symbols, "because tmux moves no cursor for iTerm2's inline images")
+        graphics = InlineImages(self.text(self.symbols, "").graphics, self._cell, remote=self.remote)
+        return BackendChoice(graphics, f"iTerm2's inline images, and {self.symbols} for videos, {reason}.")
 
 
 def _disabled_reason(environ: Mapping[str, str]) -> str:
@@ -198,35 +215,6 @@ def _disabled_reason(environ: Mapping[str, str]) -> str:
     if not draws_utf8(environ):
         return "Pictures are off because the locale has no UTF-8 to draw them with."
     return ""
-
-
-def _sixel_choice(terminal: TerminalInfo, environ: Mapping[str, str], reason: str) -> BackendChoice:
-    from eternal_tui.tui.graphics.over_cells import MAX_COLOURS, Sixel
-
-    symbols, cells = _cells_for(terminal, environ)
-    if not all(terminal.cell):
-        return BackendChoice(
-            cells,
-            f"{symbols.capitalize()}, because the terminal does not say how large its cells are, as sixels need.",
-        )
-    graphics = Sixel(cells, terminal.cell, colours=terminal.colours or MAX_COLOURS, max_size=terminal.most)
-    return BackendChoice(graphics, f"Sixels for images and {symbols} for videos, {reason}.")
-
-
-def _inline_choice(terminal: TerminalInfo, environ: Mapping[str, str], reason: str) -> BackendChoice:
-    from eternal_tui.tui.graphics.over_cells import InlineImages
-
-    symbols, cells = _cells_for(terminal, environ)
-    if terminal.tmux:
-        return BackendChoice(cells, f"{symbols.capitalize()}, because tmux moves no cursor for iTerm2's inline images.")
-    cell = terminal.cell if all(terminal.cell) else DEFAULT_CELL_SIZE
-    graphics = InlineImages(cells, cell, remote=is_remote(environ))
-    return BackendChoice(graphics, f"iTerm2's inline images, and {symbols} for videos, {reason}.")
-
-
-def _cells_for(terminal: TerminalInfo, environ: Mapping[str, str]) -> tuple[SymbolName, Symbols]:
-    symbols = supported_symbols(terminal, environ)
-    return symbols, _symbols(symbols, environ)
 
 
 def _draws_inline_images(terminal: TerminalInfo, environ: Mapping[str, str]) -> bool:
