@@ -97,7 +97,6 @@ async def test_each_fault_is_told_apart(sandbox: Sandbox, client: ApiClient, fau
 
 
 async def test_a_later_page_that_fails_is_fetched_again(sandbox: Sandbox, client: ApiClient) -> None:
-    """Seen to fail as it was: one lost page of many held back every request."""
     listing = client.list_characters()
     first = await anext(listing)
     sandbox.inject(Fault.HTML_502, on=FaultPlace.LIST)

@@ -89,7 +89,6 @@ async def test_the_newer_header_carries_a_bearer_token() -> None:
 
 
 async def test_the_public_list_is_asked_without_the_key() -> None:
-    """Seen to fail against a build with the key among the client's default headers."""
     async with (
         RawServer(always_respond(http_response(200, b'{"result": []}'))) as server,
         ManagedClient(server.url) as client,
@@ -132,7 +131,7 @@ async def test_a_base_url_may_have_a_path() -> None:
 
 
 def test_the_key_is_put_on_requests_to_its_own_origin_only() -> None:
-    """The last line of defence, should a redirect ever be followed. Seen to fail without the comparison."""
+    """The last line of defence, should a redirect ever be followed."""
     auth = make_key_auth(KEY, "x-api-key", "https://open.eternalai.org/gate")
     for url, given_key in (
         ("https://open.eternalai.org/gate/v2/x", True),
@@ -150,7 +149,6 @@ def test_the_key_is_put_on_requests_to_its_own_origin_only() -> None:
     "hostile", ["..", ".", "../v1/x", "a/b", "a?b=c", "a#b", "//evil.example/x", "a b", "%2e%2e", "http://e/", "é"]
 )
 async def test_a_request_id_is_one_segment_of_the_path(hostile: str) -> None:
-    """Seen to fail against an f-string: `..` asked /v2/ and `a?b=c` asked for `a`."""
     async with RawServer(always_respond(PENDING)) as server, ManagedClient(server.url) as client:
         await client.poll(hostile)
     target = server.requests[0].split(b" ")[1].decode()
@@ -169,7 +167,6 @@ def test_any_id_is_one_segment(text: str) -> None:
 
 
 async def test_a_post_never_reuses_a_connection_and_polls_do() -> None:
-    """Seen to fail against one shared pool: the second POST met the connection of the first."""
     async with RawServer(always_respond(ACCEPTED)) as server, ManagedClient(server.url) as client:
         await client.poll("abc")
         await client.poll("abc")
@@ -195,7 +192,6 @@ async def test_nobody_listening_is_certainly_not_sent() -> None:
 
 
 async def test_silence_after_the_post_is_unclear_and_never_sent_again() -> None:
-    """Seen to fail against a transport with retries and against a table that took ReadTimeout for not sent."""
     async with RawServer(never_respond) as server, ManagedClient(server.url, timeouts=SHORT_TIMEOUTS) as client:
         with pytest.raises(errors.ResponseLost, match="may have been charged"):
             await client.submit(REQUEST)
@@ -223,7 +219,7 @@ async def test_a_broken_answer_to_a_post_is_unclear(answer: bytes) -> None:
 
 
 async def test_a_whole_answer_on_a_broken_line_keeps_its_request_id() -> None:
-    """The job is paid and its id is here: seen to fail against a build that threw the body away with the error."""
+    """The job is paid and its id is here."""
     body = b'{"request_id": "abc"}'
     for headers in ({"Content-Length": "4000"}, {"Transfer-Encoding": "chunked", "Content-Length": None}):
         told = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)
@@ -269,10 +265,7 @@ def _spellings(key: str) -> list[str]:
     "key", [CANARY, 'quoted-"key"-0123', "sk_live/with+slash/0123", "back\\slash-0123", "100%-of-it-&-<more>"]
 )
 async def test_a_service_that_repeats_the_key_does_not_get_it_shown_or_kept(key: str) -> None:
-    r"""Refusals often quote the key. Seen to fail as it was for `\\/` and for every character as `\\u0000`.
-
-    The answer is read back as a person would see it: decoded from JSON, from an address, from HTML.
-    """
+    r"""Refusals often quote the key."""
     for spelled in _spellings(key):
         body = f'{{"request_id": "abc", "error": "{spelled} is bad", "result_url": "https://cdn.example/?k={spelled}"}}'
         here = {"Location": f"https://other.example/{quote(key)}"}
@@ -296,7 +289,7 @@ async def _response_or_error_text(call: Coroutine[None, None, object]) -> str:
 
 
 async def test_an_answer_that_drips_ends() -> None:
-    """Each byte comes within the read time-out, of a minute. Seen to fail without the overall deadline."""
+    """Each byte comes within the read time-out, of a minute."""
 
     async def drip(
         server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -314,7 +307,6 @@ async def test_an_answer_that_drips_ends() -> None:
 
 
 async def test_an_endless_answer_is_cut() -> None:
-    """Seen to fail against response.aread(), which kept all of it."""
     for answer in (
         http_response(200, b" " * (MAX_BODY_BYTES + 2)),
         http_response(200, gzip.compress(bytes(MAX_BODY_BYTES * 4), mtime=0), {"Content-Encoding": "gzip"}),
@@ -337,7 +329,6 @@ async def test_an_answer_compressed_unasked_is_still_read() -> None:
 
 
 async def test_cookies_are_never_kept() -> None:
-    """Seen to fail against httpx's default jar."""
     answer = http_response(200, b"{}", {"Set-Cookie": "track=1; Path=/"})
     async with RawServer(always_respond(answer)) as server, ManagedClient(server.url) as client:
         await client.poll("a")
@@ -400,7 +391,6 @@ async def test_paging_ends_at_a_short_or_empty_page(total: int, asked: int) -> N
 
 
 async def test_a_page_repeated_for_ever_ends() -> None:
-    """Seen to fail against a build that looked for a short page only: it asked until it was stopped."""
     async with RawServer(always_respond(characters_response(range(50)))) as server, ManagedClient(server.url) as client:
         found = [character.id async for character in client.list_characters()]
     assert len(found) == len(set(found)) == 50
@@ -423,10 +413,7 @@ def test_any_bytes_on_the_line_end_in_an_api_error_or_an_answer(noise: bytes, st
 
 
 async def test_a_traceback_with_variables_does_not_show_the_key() -> None:
-    """Textual's crash screen prints local variables.
-
-    Seen to fail against `raise … from error`: the frames of h11 held the key.
-    """
+    """Textual's crash screen prints local variables."""
     async with RawServer(never_respond) as server, ManagedClient(server.url, timeouts=SHORT_TIMEOUTS) as client:
         with pytest.raises(errors.ResponseLost) as raised:
             await client.submit(REQUEST)
@@ -441,10 +428,7 @@ async def test_a_traceback_with_variables_does_not_show_the_key() -> None:
 
 
 async def test_netrc_is_not_read_and_loopback_takes_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password of ~/.netrc is none of the API's business, nor is the key a proxy's.
-
-    Seen to fail against httpx.NetRCAuth, and with trust_env=True.
-    """
+    """A password of ~/.netrc is none of the API's business, nor is the key a proxy's."""
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login someone password sesame\n")
     netrc.chmod(0o600)

@@ -37,14 +37,12 @@ def parse(parser: Callable[..., T], row: dict[str, Any], *, paid: bool, **option
 
 @pytest.mark.parametrize("row", read_corpus("errors"))
 def test_error_corpus_gives_its_kind_and_reason(row: dict[str, Any]) -> None:
-    """Seen to fail as it was for 41 of the rows: "no reason given", one of several, or a key blamed for moderation."""
     error = errors.error_from_response(row["status"], {}, body_of(row), paid=True)
     assert (type(error).__name__, error.service_message) == (row["kind"], row.get("reason", ""))
 
 
 @pytest.mark.parametrize("row", read_corpus("submits"))
 def test_submit_corpus_gives_its_request_id_or_error(row: dict[str, Any]) -> None:
-    """Seen to fail as it was: an explicit refusal with status 200 was "may be charged"."""
     if row["kind"] == "accepted":
         assert parse(parsing.parse_submit, row, paid=True).request_id == row["request_id"]
         return

@@ -127,13 +127,11 @@ def test_a_prompt_that_begins_with_the_word_is_a_prompt() -> None:
 
 @given(REQUESTS)
 def test_what_is_copied_can_be_pasted(request: GenerateRequest) -> None:
-    """Seen to fail with the quoting replaced by plain single quotes."""
     assert parse_curl(to_curl(request, BASE_URL)).body() == request.body()
 
 
 @given(REQUESTS)
 def test_copied_text_holds_nothing_a_terminal_would_obey(request: GenerateRequest) -> None:
-    """Seen to fail with `ensure_ascii=False` and no escaping of what cannot be printed."""
     for text in (to_json(request), to_curl(request, BASE_URL), to_python(request, BASE_URL)):
         assert text.replace("\n", "").isprintable()
     assert json.loads(to_json(request)) == request.body()
@@ -159,7 +157,7 @@ def _run_and_read_arguments(command: str, environment: dict[str, str], folder: P
 
 @pytest.mark.parametrize("prompt", [HOSTILE, "'", "'; echo pwned; '", "@/etc/passwd", "-o x", "\na", "\\"])
 def test_a_shell_hands_a_hostile_prompt_over_unchanged(prompt: str, fake_curl: dict[str, str], tmp_path: Path) -> None:
-    """Run by a real shell. Seen to fail with the body in double quotes."""
+    """Run by a real shell."""
     request = GenerateRequest(character="6870", prompt=prompt, type="image", quality="low")
     before = sorted(tmp_path.iterdir())
     arguments = _run_and_read_arguments(to_curl(request, BASE_URL), fake_curl, tmp_path)

@@ -52,7 +52,6 @@ def test_fields_are_found_where_the_service_nests_them(outer: str) -> None:
 
 
 def test_one_thing_in_a_list_is_that_thing() -> None:
-    """Seen to fail as it was: a paid request whose id had come was unconfirmed. Of several nothing is guessed."""
     assert parsing.parse_submit(to_json({"status": 1, "data": [{"request_id": ID}]})).request_id == ID
     assert parsing.parse_create_character(to_json({"result": [{"id": 77}]})).character_id == "77"
     with pytest.raises(errors.InvalidResponse):
@@ -60,7 +59,7 @@ def test_one_thing_in_a_list_is_that_thing() -> None:
 
 
 def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
-    """An id lost to a neighbour's defect is a paid job lost. Seen to fail against msgspec's strict JSON decoder."""
+    """An id lost to a neighbour's defect is a paid job lost."""
     for body in (
         b'{"request_id": "abc", "progress": NaN, "status": Infinity}',
         b'{"request_id": "abc", "result": "\\ud800"}',
@@ -78,7 +77,6 @@ def test_what_was_charged_keeps_its_id_whatever_else_is_wrong() -> None:
     ["", "  ", None, True, 1.5, [], {}, ["x"], "a\x00b", "a\nb", "\x1b[2J", "a\u202eb", "x" * 201, "\ud800", 10**300],
 )
 def test_an_id_that_cannot_be_polled_makes_the_submit_unclear(request_id: object) -> None:
-    """Seen to fail against a build that took any string: the id with a line break was sent as an address."""
     with pytest.raises(errors.InvalidResponse) as caught:
         parsing.parse_submit(to_json({"request_id": request_id, "message": "queued"}))
     assert "may have been charged" in str(caught.value).replace("\n", " ")
@@ -94,10 +92,7 @@ def test_an_id_that_cannot_be_polled_makes_the_submit_unclear(request_id: object
     ],
 )
 def test_a_poll_answer_must_be_about_this_request(answer: dict[str, Any], is_ours: bool) -> None:
-    """An envelope may have an id of its own.
-
-    Seen to fail as it was: somebody else's picture was saved as this job's; and a job named inside was polled for ever.
-    """
+    """An envelope may have an id of its own."""
     if is_ours:
         assert parsing.parse_poll(to_json(answer), expected_id=ID).outcome == "succeeded"
         return
@@ -128,7 +123,6 @@ def test_a_file_is_encrypted_if_a_key_came_with_it(key: object, encrypted: bool)
     ],
 )  # fmt: skip
 def test_progress_is_whole_percent_or_nothing(progress: object, percent: int | None) -> None:
-    """Seen to fail against a build that took True for 1 %."""
     assert parsing.parse_poll(to_json({"progress": progress})).progress == percent
 
 
@@ -139,10 +133,6 @@ def test_progress_is_whole_percent_or_nothing(progress: object, percent: int | N
      (1e300, None), ("-1e12", None), (1e9, 1e9)],
 )  # fmt: skip
 def test_credits_are_a_finite_number_or_nothing(credit: object, read: float | None) -> None:
-    """Seen to fail against a build that let NaN through, which turns every later sum of money into NaN.
-
-    And as it was for 1e300: what the next job cost, and with it the day's spending, was a number of 301 digits.
-    """
     assert parsing.parse_submit(to_json({"request_id": "a", "credits_remaining": credit})).credits_remaining == read
 
 
@@ -245,7 +235,6 @@ def test_a_page_of_characters() -> None:
     ],
 )  # fmt: skip
 def test_an_age_is_read_in_every_form_and_the_illegible_is_not_allowed(age: object, years: int | None) -> None:
-    """Seen to fail as it was: "sixteen" and [16] left the character out, and its ID, unknown then, was submitted."""
     (found,) = parsing.parse_characters(to_json({"result": [character_row(age=age)]})).characters
     assert (found.age, found.is_age_readable) == (years, years is not None)
     assert found.is_adult is found.is_allowed is (years is not None and years >= 18)
@@ -339,7 +328,6 @@ PARSERS: dict[Callable[..., object], type] = {
 @example(200, b"\xff\xfe\x00")
 @example(500, b"[" * 200_000)
 def test_no_bytes_make_a_parser_raise_anything_but_an_api_error(status: int, body: bytes) -> None:
-    """Seen to fail against builds without the guards for RecursionError and for integers of 5,000 digits."""
     for parse, kind in PARSERS.items():
         try:
             answer: object = parse(body) if status == 200 else error_from_response(status, {}, body)

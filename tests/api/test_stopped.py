@@ -27,7 +27,6 @@ asyncio.run(main())
 
 
 def test_a_response_that_came_while_stopped_is_read() -> None:
-    """Seen to fail with a timeout on the clock alone: the charged request ended as unconfirmed."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         client = subprocess.Popen([sys.executable, "-c", CLIENT, url], stdout=subprocess.PIPE, text=True)

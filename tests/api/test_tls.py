@@ -39,7 +39,7 @@ def server_tls_context(certificate: Path) -> ssl.SSLContext:
     ],
 )
 async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str, trusted: bool, problem: str) -> None:
-    """Unknown issuer and wrong name. Seen to fail (both taken, key sent) against verify=False."""
+    """Unknown issuer and wrong name."""
     environ = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
     async with RawServer(always_respond(ACCEPTED), tls=server_tls_context(certificate)) as server:
         client = ApiClient(f"https://{host}:{server.port}", Secret("canary-key-1"), network=Network(environ))

@@ -91,10 +91,6 @@ def catalog(tmp_path: Path, listing: CharacterList, clock: FakeClock) -> Charact
 async def test_check_allowed_refuses_minors_in_every_spelling(
     catalog: CharacterCatalog, character_id: str, reason: str
 ) -> None:
-    """Seen to fail as it was for 0051, for the one listed twice and for the unreadable age.
-
-    One that the whole list does not name is left to the service.
-    """
     found = await catalog.check_allowed(character_id)
     assert (reason in found) if reason else not found
     assert not {"51", "52", "60"} & {each.id for each in catalog.allowed}
@@ -103,7 +99,6 @@ async def test_check_allowed_refuses_minors_in_every_spelling(
 async def test_judge_rejects_without_a_list_and_retries_later(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
-    """Seen to fail as it was: each ID was then submitted."""
     listing.error = Unreachable("no answer")
     assert "Could not load the character list" in await catalog.check_allowed("7")
     listing.error = None
@@ -116,7 +111,6 @@ async def test_judge_rejects_without_a_list_and_retries_later(
 async def test_judge_rejects_a_pending_character_until_approved(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
-    """Seen to fail as it was: the ID of a character whose creation still ran was submitted."""
     listing.pending_ids = {7}
     assert "not approved yet (status: pending)" in await catalog.check_allowed("007")
     assert "7" not in {each.id for each in catalog.allowed}
@@ -154,7 +148,6 @@ async def test_judge_trusts_an_old_list_for_30_days_with_a_note(
 async def test_load_continues_when_its_caller_is_cancelled(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
-    """Seen to fail while a listing that was cancelled, as by leaving the characters, counted as one not to be had."""
     listing.held_at = 51
     seen: list[int] = []
     reading = asyncio.ensure_future(catalog.load(on_partial=lambda found: seen.append(len(found))))
@@ -173,7 +166,6 @@ async def test_load_continues_when_its_caller_is_cancelled(
 async def test_refresh_waits_for_late_pages(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
-    """Seen to fail with five seconds for the whole list: a minor on a late page was then submitted."""
     listing.count, listing.page_seconds = 2_000, 1.0
     early, late = (
         asyncio.ensure_future(catalog.check_allowed("7")),
@@ -252,7 +244,6 @@ async def test_resolve_character_notifies_of_waits_and_old_lists(
 async def test_character_check_runs_once_at_a_time_and_can_be_cancelled(
     catalog: CharacterCatalog, listing: CharacterList, clock: FakeClock
 ) -> None:
-    """Seen to fail with a second check beside the first: both presses were sent."""
     told: list[str] = []
     shown: list[str] = []
     check = CharacterCheck(catalog, show_progress=shown.append, notify_user=told.append)

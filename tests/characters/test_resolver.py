@@ -55,7 +55,6 @@ def test_resolve_rejects_anything_else(text: str, sentence: str) -> None:
 
 @pytest.mark.parametrize("text", ["6900", "Mia · 6900", "Mia", "mi"])
 def test_minors_are_neither_found_nor_resolved(text: str) -> None:
-    """Seen to fail with the age check of the lookup removed."""
     chosen = RESOLVER.resolve(text)
     assert not chosen.id
     assert chosen.problem
@@ -69,7 +68,6 @@ def test_rejection_reason_comes_first() -> None:
 
 
 def test_resolve_all_resolves_each_entry() -> None:
-    """Seen to fail when the last ID of a list of labels stood for the whole list."""
     assert [each.id for each in RESOLVER.resolve_all("Astrid · 6870, Mary Ann · 6792")] == ["6870", "6792"]
     assert [each.id for each in RESOLVER.resolve_all("6870,, 77,")] == ["6870", "77"]
     assert [each.id for each in RESOLVER.resolve_all("Mary Ann")] == ["6792"]

@@ -75,7 +75,6 @@ def python_command(code: str) -> tuple[str, ...]:
 
 
 def test_a_secret_never_shows_itself() -> None:
-    """Seen to fail against a plain msgspec.Struct."""
     secret = Secret(CANARY)
     texts = [
         repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", f"{secret:>40}", " ".join(map(str, [secret])),
@@ -118,7 +117,6 @@ def test_invalid_key_is_rejected_without_repeating_it(text: str) -> None:
 
 
 def test_find_key_order(settings: Settings) -> None:
-    """Seen to fail with the two variables exchanged and with the file before the keyring."""
     backend = MemoryKeyring()
     command = settings_with_command(settings, *python_command("print('from-command')"))
     store_key(Secret("from-the-file"), settings, in_file=True)
@@ -161,7 +159,6 @@ def test_the_first_line_of_the_command_counts(settings: Settings) -> None:
 def test_key_command_with_running_child_gives_first_line(
     settings: Settings, end: str, goes_on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Seen to fail as it was: "gave no key within 20 seconds"."""
     monkeypatch.setattr(credentials, "LINE_GRACE_SECONDS", 0.2)
     code = (
         "import subprocess, sys, time; sys.stdout.write('canary-key-1" + end + "'); sys.stdout.flush();"
@@ -171,7 +168,6 @@ def test_key_command_with_running_child_gives_first_line(
 
 
 def test_key_command_runs_without_shell_and_key(settings: Settings, tmp_path: Path) -> None:
-    """Seen to fail against shell=True, and against a child given the whole environment."""
     marker = tmp_path / "made-by-a-shell"
     code = (
         "import os, sys; seen = set(os.environ) & {'ETERNALAI_API_KEY', 'KEPT'};"
@@ -213,7 +209,7 @@ def test_a_command_that_does_not_exist_is_a_sentence(settings: Settings) -> None
     ],
 )
 def test_a_command_that_hangs_is_ended(settings: Settings, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also when a grandchild holds the pipe: seen to fail against subprocess.run(timeout=…), which waits for it."""
+    """Also when a grandchild holds the pipe."""
     monkeypatch.setattr(credentials, "COMMAND_TIMEOUT_SECONDS", 0.3)
     before = time.monotonic()
     with pytest.raises(ApiKeyError, match=r"printed no key within 0\.3 s"):
@@ -223,7 +219,6 @@ def test_a_command_that_hangs_is_ended(settings: Settings, code: str, monkeypatc
 
 
 def test_the_file_is_ours_alone_whatever_the_umask(settings: Settings) -> None:
-    """Seen to fail (0666) against Path.write_text."""
     before = os.umask(0)
     try:
         assert store_key(Secret(CANARY), settings, in_file=True) == str(key_file(settings))
@@ -247,7 +242,6 @@ def test_key_file_readable_by_others_is_rejected(settings: Settings, mode: int) 
 
 
 def test_a_link_a_folder_and_a_pipe_are_no_key_file(settings: Settings, tmp_path: Path) -> None:
-    """Seen to fail against Path.read_text: it followed the link and hung on the pipe."""
     path = key_file(settings)
     path.parent.mkdir()
     (tmp_path / "real").write_text(CANARY)
@@ -283,7 +277,7 @@ def test_key_folder_that_cannot_be_created(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", [PlainTextKeyring, keyring.backends.fail.Keyring])
 def test_insecure_keyrings_are_not_used(settings: Settings, backend: type) -> None:
-    """Over SSH there is usually none. Seen to fail against keyring.set_password alone."""
+    """Over SSH there is usually none."""
     keyring.set_keyring(backend())
     assert not has_keyring()
     with pytest.raises(ApiKeyError, match=r"No system keyring.*config/key"):
@@ -342,7 +336,6 @@ def test_delete_key_removes_it_everywhere(settings: Settings) -> None:
 
 
 def test_children_do_not_inherit_the_key() -> None:
-    """Seen to fail where only the key's own variables were taken out, and the copy of it in another was left."""
     key = "a-key-that-nobody-has-met"
     environ = {"ETERNALAI_API_KEY": "a", "ETERNAL_AI_API_KEY": "b", "PATH": "/bin", "COPY": f"x{key}y"}
     assert environ_without_keys(environ) == {"PATH": "/bin", "COPY": f"x{key}y"}
@@ -350,7 +343,6 @@ def test_children_do_not_inherit_the_key() -> None:
 
 
 def test_children_do_not_inherit_a_stored_key(settings: Settings) -> None:
-    """Seen to fail where only keys from the environment were looked for in it."""
     store_key(Secret("a-key-out-of-a-file"), settings, in_file=True)
     assert find_key(settings, {}) is not None
     assert environ_without_keys({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}
@@ -366,7 +358,7 @@ def test_known_keys_are_bounded() -> None:
 
 
 def test_keyring_is_imported_only_when_it_is_asked() -> None:
-    """It takes 145 ms. Seen to fail with the import at the top."""
+    """It takes 145 ms."""
     code = (
         "import sys; from eternal_tui.config import credentials, settings\n"
         "credentials.find_key(settings.Settings(), {'ETERNALAI_API_KEY': 'abcdefgh'}); print('keyring' in sys.modules)"

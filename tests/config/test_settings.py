@@ -47,7 +47,6 @@ def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
 
 
 def test_each_layer_beats_the_one_before(tmp_path: Path) -> None:
-    """Seen to fail with the environment put before the file."""
     path = write_config(tmp_path, 'workers = 2\nfps = 5\nimages = "off"\n[notify]\nbell = false\ntitle = false\n')
     variables = make_environ(tmp_path, ETERNAL_TUI_FPS="6", ETERNAL_TUI_IMAGES="kitty", ETERNAL_TUI_NOTIFY_BELL="yes")
     found = load_settings({"images": "blocks", "workers": None}, variables)
@@ -139,7 +138,7 @@ def test_bad_file_is_reported_with_place_and_remedy(tmp_path: Path, text: str | 
     ],
 )
 def test_a_bad_variable_is_said(tmp_path: Path, variable: str, value: str, words: list[str]) -> None:
-    """A cap with a slip in its name would be no cap: seen to fail against a build that ignored unknown names."""
+    """A cap with a slip in its name would be no cap."""
     with pytest.raises(SettingsError) as caught:
         load_settings({}, make_environ(tmp_path, **{variable: value}))
     assert all(word in str(caught.value) for word in words)
@@ -202,7 +201,6 @@ def test_good_base_urls_come_out_plain(text: str) -> None:
     ],
 )  # fmt: skip
 def test_bad_base_urls_are_refused(text: str) -> None:
-    """Seen to fail (127.1, 2130706433, userinfo, backslash) against urlsplit alone."""
     with pytest.raises(ValueError, match=r"\.$"):
         validate_base_url(text)
 
@@ -230,7 +228,6 @@ def test_any_text_is_a_plain_url_or_a_sentence(text: str) -> None:
     ["https://someone:sesame@host/", "https://h/?api_key=sk_sesame", "https://h/x#sk_sesame", "http://h?k=sk_sesame"],
 )
 def test_a_password_or_key_in_a_refused_url_is_not_repeated(base_url: str, tmp_path: Path) -> None:
-    """Seen to fail against a build that quoted what was found whole."""
     with pytest.raises(SettingsError) as caught:
         load_settings({"base_url": base_url}, make_environ(tmp_path))
     assert "sesame" not in str(caught.value)
@@ -379,7 +376,7 @@ def test_the_folders_are_those_of_platformdirs(tmp_path: Path, monkeypatch: pyte
 
 
 def test_reading_settings_imports_little(tmp_path: Path) -> None:
-    """Start-up pays for every import. Seen to fail with platformdirs at the top of the module."""
+    """Start-up pays for every import."""
     code = (
         "import sys; before = set(sys.modules)\n"
         "from eternal_tui.config.loader import load_settings; import eternal_tui.config.credentials\n"

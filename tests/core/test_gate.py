@@ -46,7 +46,6 @@ def _is_literal(node: ast.expr) -> bool:
 
 
 def test_only_sanitize_makes_safe_text_of_untrusted_text() -> None:
-    """Seen to fail against a widget that wrapped a job's error in SafeText() to please mypy."""
     found = {
         str(path.relative_to(PACKAGE)): told
         for path in sorted(PACKAGE.rglob("*.py"))

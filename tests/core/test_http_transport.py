@@ -57,7 +57,6 @@ async def end_after(steps: int, network: Network, url: str, action: str) -> bool
 @pytest.mark.parametrize("action", ["cancel", "close"])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_no_connection_is_left_open_at_any_step(kind: str, action: str) -> None:
-    """Seen to fail with httpx's own transport in six of the eight cases."""
     gc.collect()
     url, proxy, handshake = KINDS[kind]
     async with RawServer(always_respond(ANSWER), handshake=handshake) as server:
@@ -73,7 +72,6 @@ async def test_no_connection_is_left_open_at_any_step(kind: str, action: str) ->
 
 
 async def test_nothing_is_sent_once_the_client_is_closed() -> None:
-    """Seen to fail with httpx's own transport: a request whose connection is made after the close goes out."""
     async with RawServer(always_respond(ANSWER)) as server:
         client = Network({}).make_client(server.url, limits=httpx.Limits())
         connecting, closed = asyncio.Event(), asyncio.Event()

@@ -55,14 +55,13 @@ def test_a_record_is_one_json_object(opened: LogFile) -> None:
 
 
 def test_nothing_touches_the_disk_before_the_first_record(opened: LogFile, tmp_path: Path) -> None:
-    """Seen to fail with delay=False."""
     assert not (tmp_path / "logs").exists()
     log.info("first")
     assert Path(opened.baseFilename).exists()
 
 
 def test_files_are_private_whatever_the_umask(tmp_path: Path, opened: LogFile) -> None:
-    """Also after rotation. Seen to fail (0666) against RotatingFileHandler's own open."""
+    """Also after rotation."""
     before = os.umask(0)
     try:
         opened.maxBytes = 2_000
@@ -97,7 +96,7 @@ def test_files_are_private_whatever_the_umask(tmp_path: Path, opened: LogFile) -
     ],
 )  # fmt: skip
 def test_secrets_do_not_reach_the_file(opened: LogFile, text: str) -> None:
-    """In the message, an argument, an extra field and a traceback. Seen to fail without each of the patterns."""
+    """In the message, an argument, an extra field and a traceback."""
     log.info(text.replace("%", "%%"))
     log.info("%s", text)
     log.info("x", extra={"said": text, "pair": (text, {"a": text})})
@@ -113,7 +112,6 @@ def test_secrets_do_not_reach_the_file(opened: LogFile, text: str) -> None:
 
 @pytest.mark.parametrize("write", [str, repr, json.dumps, lambda text: urllib.parse.quote(text, safe="")])
 def test_a_key_is_hidden_in_every_way_it_is_written(write: Callable[[str], str]) -> None:
-    """Seen to fail where only the plain text was looked for: a key may hold quotes and backslashes."""
     for key in ("plain-key-000000000", "it's\\a\"key/with+signs=%", '"quoted"'):
         redactor = Redactor()
         redactor.add_secret(Secret(key))
@@ -136,7 +134,6 @@ def test_what_is_useful_stays() -> None:
 @given(st.one_of(st.text(), st.sampled_from([payload for payload in PAYLOADS if len(payload) < 5_000])))
 @example("\x7f")
 def test_any_text_is_one_line_of_ascii(text: str) -> None:
-    """Seen to fail with ensure_ascii=False, which let C1 and direction characters through."""
     record = logging.makeLogRecord({"msg": "%s", "args": (text,), "extra": text, "levelname": "INFO", "name": "x"})
     line = LogFile(Path("unused"), max_bytes=1).format(record)
     assert line.isascii()
@@ -156,7 +153,7 @@ def test_hostile_texts_cost_little(text: str) -> None:
 
 
 def test_the_talkative_are_kept_quiet(opened: LogFile, capfd: pytest.CaptureFixture[str]) -> None:
-    """At INFO httpx tells whole addresses. Seen to fail without the levels."""
+    """At INFO httpx tells whole addresses."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.DEBUG)
@@ -170,7 +167,6 @@ def test_the_talkative_are_kept_quiet(opened: LogFile, capfd: pytest.CaptureFixt
 
 
 def test_an_unwritable_log_disturbs_nothing(opened: LogFile, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Seen to fail against logging's own handleError, which prints over the screen."""
     (tmp_path / "logs").write_text("a file where the folder should be")
     log.info("x")
     assert capfd.readouterr() == ("", "")

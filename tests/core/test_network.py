@@ -53,7 +53,6 @@ THROUGH = f"through {PROXY} (HTTPS_PROXY)"
     ],
 )  # fmt: skip
 def test_network_describes_the_way_to_a_host(environ: dict[str, str], way: str) -> None:
-    """Seen to fail as it was with a range of IPv6 in NO_PROXY: every connection was refused."""
     assert Network(environ).describe("https://api.example.org/v2") == way
 
 
@@ -101,7 +100,6 @@ def test_unusable_proxy_is_named_without_password(variable: str, value: str, wor
 
 
 async def test_dead_certificate_file_is_named_only_where_tls_is_used(tmp_path: Path) -> None:
-    """Seen to fail as it was: "a defect of this program", also where nothing used TLS."""
     network = Network({"SSL_CERT_FILE": str(tmp_path / "none.pem")})
     client = ApiClient("https://service.invalid", Secret("canary-key-1"), network=network)
     with pytest.raises(
@@ -154,7 +152,6 @@ async def socks_server(port: int, *, reply: int = 0) -> AsyncIterator[tuple[Sock
 
 
 async def test_socks_proxy_carries_a_post_and_resolves_its_host() -> None:
-    """Seen to fail as it was: a SOCKS proxy was refused, by words that named other variables."""
     async with (
         RawServer(always_respond(http_response(200, b'{"request_id": "abc"}'))) as server,
         socks_server(server.port) as (socks, url),

@@ -13,7 +13,6 @@ from eternal_tui.core.sanitize import clean_prompt
 
 @given(st.text())
 def test_nothing_is_left_that_a_terminal_obeys(text: str) -> None:
-    """Seen to fail with the text returned as it came."""
     cleaned = clean_prompt(text)
     assert clean_prompt(cleaned) == cleaned
     for one in cleaned:
@@ -46,5 +45,4 @@ def test_what_only_a_terminal_understands_goes(text: str, cleaned: str) -> None:
     ],
 )  # fmt: skip
 def test_what_hides_or_is_heaped_up_goes(text: str, cleaned: str) -> None:
-    """Seen to fail while every joiner, selector and mark stayed: they were sent, and drawn raw in the form."""
     assert clean_prompt(text) == cleaned

@@ -28,7 +28,6 @@ drafts = st.builds(
 
 @given(drafts)
 def test_request_has_only_the_fields_of_its_type(draft: Draft) -> None:
-    """Seen to fail with every field handed to the request."""
     for request in draft.requests("6870", "x"):
         chosen = {
             "quality": request.quality == "high",
@@ -41,7 +40,6 @@ def test_request_has_only_the_fields_of_its_type(draft: Draft) -> None:
 
 @given(drafts)
 def test_requests_has_each_combination_once(draft: Draft) -> None:
-    """Seen to fail with a value chosen twice sent twice, and with the type left out of the matrix."""
     requests = draft.requests("6870", "x")
     assert len(set(requests)) == len(requests)
     clips = {(each.duration, each.audio) for each in requests if each.type == "video"}

@@ -24,7 +24,6 @@ def test_flush_writes_the_pending_draft(tmp_path: Path) -> None:
 
 
 def test_flush_skips_an_unchanged_draft(tmp_path: Path) -> None:
-    """Seen to fail with the comparison taken out of `flush`."""
     store = DraftStore(tmp_path)
     assert not store.flush()
     store.set_pending(DRAFT)
@@ -40,7 +39,6 @@ def test_flush_skips_an_unchanged_draft(tmp_path: Path) -> None:
 
 
 def test_draft_is_private_with_any_umask(tmp_path: Path) -> None:
-    """Seen to fail with `Path.write_bytes`."""
     before = os.umask(0)
     try:
         store = DraftStore(tmp_path)
@@ -53,7 +51,6 @@ def test_draft_is_private_with_any_umask(tmp_path: Path) -> None:
 
 
 def test_write_atomic_keeps_the_old_file_on_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen to fail with the file written in place."""
     path = tmp_path / "draft.json"
     write_atomic(path, b"old")
 
@@ -82,7 +79,6 @@ def test_write_atomic_replaces_a_symlink(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("name", ["draft.json", "presets.json"])
 def test_damaged_file_is_kept_under_another_name(tmp_path: Path, damage: bytes, name: str) -> None:
-    """Seen to fail with the damaged file left to be written over."""
     if name == "presets.json" and damage == b'{"type":"audio"}':
         damage = b'{"items":[{"name":1}]}'
     (tmp_path / name).write_bytes(damage)

@@ -114,7 +114,6 @@ def make_key_known(folder: Path, source: str) -> None:
 async def test_neither_viewer_nor_clipboard_sees_the_key(
     tmp_path: Path, recorder: Callable[[str], Path], source: str
 ) -> None:
-    """Seen to fail with the environment handed on as it is, and with keys looked for that came from it alone."""
     opener = recorder("open" if sys.platform == "darwin" else "xdg-open")
     environ = environ_with_key(opener, source)
     make_key_known(tmp_path, source)
@@ -138,7 +137,6 @@ async def test_neither_viewer_nor_clipboard_sees_the_key(
 def test_neither_key_command_nor_editor_sees_a_key(
     program: Program, tmp_path: Path, recorder: Callable[[str], Path]
 ) -> None:
-    """Seen to fail with the command given the whole environment, where another key may stand."""
     command = recorder("pass")
     command.write_text(RECORDER_SCRIPT + f"print({KEY!r})\n")
     first = program.environ["ETERNALAI_API_KEY"]
@@ -163,10 +161,7 @@ def test_neither_key_command_nor_editor_sees_a_key(
 async def test_only_verified_files_are_opened_and_no_shell_reads_their_path(
     tmp_path: Path, recorder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Links, pipes, folders, names of the history's own, what is unsaved or encrypted: the viewer is never started.
-
-    Seen to fail with the name of the history joined to the folder, and with the path given to a shell.
-    """
+    """Links, pipes, folders, names of the history's own, what is unsaved or encrypted: the viewer is never started."""
     opener = recorder("open" if sys.platform == "darwin" else "xdg-open")
     odd = tmp_path / "-rf $(touch owned) ; `id` | x \x1b[2J"
     odd.mkdir()

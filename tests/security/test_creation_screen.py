@@ -38,7 +38,6 @@ async def capture_frames(pilot: Pilot[Any], bench: Services, words: str) -> list
 
 @pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_the_creation_screen_is_that_of_the_neutralised_twin(tmp_path: Path, share: int) -> None:
-    """Seen to fail with the prompt of the question, and with the service's reason, put there ungated."""
     app = WideScreenApp()
     app.every_frame = share == 1
     with fixed_service() as (url, service):

@@ -46,10 +46,7 @@ def command_output_lines(
 
 @pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 def test_what_variables_hold_is_written_as_by_the_neutralised_twin(program: Program, share: int) -> None:
-    """Terminal, language, editor, proxies, folders.
-
-    Seen to fail with TERM told by `doctor` as it stands.
-    """
+    """Terminal, language, editor, proxies, folders."""
     for text in hostile_texts(300)[::share]:
         for verb, kind in COMMANDS:
             told = []
@@ -63,10 +60,7 @@ def test_what_variables_hold_is_written_as_by_the_neutralised_twin(program: Prog
 @pytest.mark.parametrize("share", [3 * SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", ["API_KEY_COMMAND", "BASE_URL", "IMAGES", "DAILY_CAP", "KEY_HEADER", "CONFIG"])
 def test_a_setting_of_the_environment_is_refused_as_its_twin_is(program: Program, name: str, share: int) -> None:
-    """The command that gives the key is run without a shell, found nowhere, and told of.
-
-    Seen to fail with the sentence about a setting printed as it stands.
-    """
+    """The command that gives the key is run without a shell, found nowhere, and told of."""
     program.environ.pop("ETERNALAI_API_KEY")
     program.environ.pop("ETERNAL_TUI_BASE_URL")
     verb = ("watch",) if name == "API_KEY_COMMAND" else ("config",)
@@ -104,10 +98,7 @@ GENERATE_ARGUMENTS = ("generate", "--character", "6870", "--prompt", "At sea", "
 def test_what_opens_a_proxy_is_never_shown(
     program: Program, proxy: str, verbs: list[tuple[str, ...]], variable: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In words, JSON, report and log, whether the proxy can be reached, read, or neither.
-
-    Seen to fail with the process's proxies told by the sentence about a connection that could not be made.
-    """
+    """In words, JSON, report and log, whether the proxy can be reached, read, or neither."""
     # httpx reads the process's own environment, whatever the program is given.
     monkeypatch.setenv(variable, proxy.format(PASSWORD))
     environ = {variable: proxy.format(PASSWORD), "ETERNAL_TUI_BASE_URL": "https://service.invalid"}

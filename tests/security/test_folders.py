@@ -47,7 +47,6 @@ def test_a_folder_that_is_none_is_one_calm_sentence(program: Program, folders: d
 def test_a_relative_folder_means_nothing(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """Seen to fail with the remembered answers of terminals kept in the folder where the app was started."""
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
@@ -63,7 +62,6 @@ def test_a_relative_folder_means_nothing(
 
 
 def test_of_a_path_that_is_too_long_nothing_is_made(tmp_path: Path) -> None:
-    """Seen to fail with each part made by itself: a thousand folders in one another were left behind."""
     with pytest.raises(OSError, match="too long"):
         make_private_dir(tmp_path / ("y/" * 2_500))
     assert list(tmp_path.iterdir()) == []

@@ -97,7 +97,6 @@ def hostile_texts() -> list[str]:
 
 @pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_the_form_is_that_of_the_neutralised_twin(share: int) -> None:
-    """Seen to fail with the line's text put there as it came, and with the prompt not cleaned."""
     app = WideScreenApp()
     app.every_frame = share == 1
     async with app.run_test(size=LARGE_SIZE) as pilot:
@@ -112,7 +111,7 @@ async def test_the_form_is_that_of_the_neutralised_twin(share: int) -> None:
 
 @pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_names_found_for_what_was_typed_are_those_of_the_neutralised_twins(share: int) -> None:
-    """Four at a time, the first to be completed too. Seen to fail with a label made of the name as it came."""
+    """Four at a time, the first to be completed too."""
     app = WideScreenApp()
     app.every_frame = share == 1
     # One with a comma is told by its ID: the comma is what stands between several.
@@ -137,7 +136,7 @@ async def test_names_found_for_what_was_typed_are_those_of_the_neutralised_twins
 
 
 async def test_markup_in_the_form_is_literal_and_does_nothing() -> None:
-    """Five hundred texts as prompt and character. Seen to fail with a hint that read markup."""
+    """Five hundred texts as prompt and character."""
     app = WideScreenApp()
     words = "|".join(re.sub("[\n\x1b]", "", each) for each in make_markup_strings())
     async with app.run_test(size=LARGE_SIZE) as pilot:

@@ -57,8 +57,7 @@ print(json.dumps([took, int(peak.split()[1]) / 1024]))
 def test_the_largest_answers_hold_up_nobody_and_fit_into_little_memory() -> None:
     """Fifteen shapes of the largest body that is read, by each of the four readers, within 400 MB of addresses.
 
-    Measured at 1 MB: at most 0.2 s, and 100 MB in all, of which 45 are the program. Seen to fail with four times the
-    limit, and with every row of a page made a character.
+    Measured at 1 MB: at most 0.2 s, and 100 MB in all, of which 45 are the program.
     """
     ran = subprocess.run(
         [sys.executable, "-c", READ_SCRIPT], cwd=ROOT, capture_output=True, text=True, check=True, timeout=100
@@ -74,7 +73,7 @@ def test_the_largest_answers_hold_up_nobody_and_fit_into_little_memory() -> None
 def test_a_record_of_very_many_elements(program: Program, field: str, count: int) -> None:
     """The verb ends, in bounded memory, and prints a screenful.
 
-    A million turns took 6 s and 460 MB, nearly all of it to copy the record. Seen to fail with every turn printed.
+    A million turns took 6 s and 460 MB, nearly all of it to copy the record.
     """
     plain = to_record(hostile_job("x", **SAVED_FIELDS))
     many: dict[str, object] = {

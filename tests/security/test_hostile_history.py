@@ -34,12 +34,10 @@ SAVED_FIELDS: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileS
 
 @pytest.mark.parametrize("name", HOSTILE_FILE_NAMES)
 def test_no_name_of_the_history_leads_out_of_the_results(tmp_path: Path, name: str) -> None:
-    """Seen to fail in the command line, which joined the name to the folder and printed /etc/passwd as the result."""
     assert result_path(hostile_job("x", file=name, **SAVED_FIELDS), tmp_path) is None
 
 
 def test_links_pipes_and_folders_in_place_of_a_result_are_not_opened(tmp_path: Path) -> None:
-    """Seen to fail with the path handed on unlooked at: xdg-open was given what the link led to."""
     results = tmp_path / "results"
     results.mkdir()
     secret = tmp_path / "secret.jpg"
@@ -119,7 +117,6 @@ def test_the_verbs_live(program: Program, rows: list[str]) -> None:
 
 
 def test_every_record_that_is_a_job_has_words() -> None:
-    """Seen to fail with a time of 1e300 drawn as a date."""
     described = 0
     for number, text in enumerate(hostile_records()[:-7], 1):
         try:
@@ -134,7 +131,6 @@ def test_every_record_that_is_a_job_has_words() -> None:
 
 
 async def test_the_app_lives(tmp_path: Path) -> None:
-    """Seen to fail where half a surrogate pair kept the history from being folded when the app was left."""
     write_history(tmp_path / "data", hostile_records()[:-7])
     bench = make_services(tmp_path, ENVIRON_WITH_KEY)
     app = EternalApp(bench, NullGraphics(), ENVIRON)

@@ -102,10 +102,7 @@ class ProgramTerminal:
 
 
 def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, tmp_path: Path) -> None:
-    """History, lock, journal, instances, results, log, draft, presets, characters, cache, key, exports, reports.
-
-    Seen to fail with folders made by mkdir(parents=True), whose upper levels come out 0777.
-    """
+    """History, lock, journal, instances, results, log, draft, presets, characters, cache, key, exports, reports."""
     home = tmp_path / "home"
     export, report = tmp_path / "out.json", tmp_path / "report.txt"
     assert bare.run("login", "--file", stdin=f"{CANARY}\n").code == 0
@@ -162,11 +159,7 @@ def give_key(program: Program, source: str, folder: Path) -> None:
 def test_a_crash_of_the_app_shows_no_variables_and_no_key_from_anywhere(
     bare: Program, tmp_path: Path, source: str
 ) -> None:
-    """In the variables of a frame, in the words of the error, in what it came from, and quoted.
-
-    Seen to fail with Textual's own report, which printed the variables of every frame, the key's among them; and, for
-    all but the variable, where only keys of the environment were hidden.
-    """
+    """In the variables of a frame, in the words of the error, in what it came from, and quoted."""
     code = (
         "import sys, eternal_tui.tui.screens.main as w\n"
         "async def broken(self):\n"
@@ -200,7 +193,6 @@ def test_a_crash_of_the_app_shows_no_variables_and_no_key_from_anywhere(
 
 
 def test_the_log_tells_what_became_of_jobs_and_no_secret(program: Program, sandbox: Sandbox) -> None:
-    """Seen to fail while nobody opened the log: it was never there."""
     assert program.run(*GENERATE_ARGUMENTS).code == 0
     lines = [json.loads(line) for line in (program.data_dir / "logs" / "eternal-tui.log").read_text().splitlines()]
     assert [line["event"] for line in lines][:: len(lines) - 1] == ["opened", "closed"]
@@ -217,7 +209,6 @@ def test_the_log_tells_what_became_of_jobs_and_no_secret(program: Program, sandb
 
 
 def test_the_key_is_in_no_argument_and_no_child_s_environment(bare: Program, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Seen to fail with the environment handed on as it was."""
     seen = tmp_path / "seen"
     spy = tmp_path / "spy.sh"
     spy.write_text(
@@ -247,7 +238,6 @@ def test_the_key_is_in_no_argument_and_no_child_s_environment(bare: Program, san
     ],
 )  # fmt: skip
 def test_every_verb_that_sends_a_key_says_where_it_goes(program: Program, base_url: str, told: bool) -> None:
-    """Seen to fail while only `generate` said so: `watch` sends the key with each look, `login` keeps it for a host."""
     for arguments in (("generate", "--character", "6870", "--prompt", "x"), ("watch",), ("login", "--file")):
         ran = program.run("--base-url", base_url, *arguments, stdin=f"{CANARY}\n")
         assert (", not EternalAI." in ran.err) is told, arguments
@@ -261,7 +251,6 @@ def test_every_verb_that_sends_a_key_says_where_it_goes(program: Program, base_u
 async def test_results_in_private_networks_are_refused_wherever_the_service_is_public(
     tmp_path: Path, base_url: str, public: bool
 ) -> None:
-    """Seen to fail with public=False handed to the fetcher."""
     from eternal_tui.media.errors import LinkRejected, StorageUnreachable
 
     bench = Services(Settings(base_url=base_url, data_dir=tmp_path / "data", config_path=tmp_path / "c"), {})
@@ -273,7 +262,6 @@ async def test_results_in_private_networks_are_refused_wherever_the_service_is_p
 
 
 async def test_a_folder_open_to_others_is_told_and_its_files_are_taken_back(tmp_path: Path) -> None:
-    """Seen to fail without the look at the modes: a history copied as 0644 stayed so."""
     folder = tmp_path / "data"
     settings = Settings(data_dir=folder, config_path=tmp_path / "c", base_url="http://127.0.0.1:9")
     await Services(settings, {}).close()

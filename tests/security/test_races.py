@@ -45,7 +45,6 @@ def swap_with_links(name: Path, victim: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
 def test_a_copy_is_written_through_no_link_however_it_is_raced(tmp_path: Path, count: int) -> None:
-    """Seen to fail with the target opened without O_EXCL: what the link led to was written over."""
     source, victim, target = tmp_path / "1.jpg", tmp_path / "victim", tmp_path / "copy.jpg"
     source.write_bytes(b"result" * 100)
     victim.write_bytes(b"untouched")
@@ -60,7 +59,6 @@ def test_a_copy_is_written_through_no_link_however_it_is_raced(tmp_path: Path, c
 
 @pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
 def test_no_link_is_read_in_place_of_a_result_however_it_is_raced(tmp_path: Path, count: int) -> None:
-    """Seen to fail with the result opened without O_NOFOLLOW: the copy held what the link led to."""
     result, secret = tmp_path / "1.jpg", tmp_path / "secret"
     secret.write_bytes(b"secret")
     copied = refused = 0

@@ -32,7 +32,6 @@ async def call_client(client: ApiClient, name: str) -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Seen to fail with redirects followed where the request is sent: the other origin was connected to."""
     caplog.set_level(logging.INFO)
     async with RawServer(always_respond(http_response(200, b"{}"))) as other:
         there = f"127.0.0.1:{other.port}"

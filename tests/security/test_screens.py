@@ -107,7 +107,7 @@ def walk_palette(step: int) -> Walk:
 async def test_the_palette_is_that_of_the_neutralised_twin(tmp_path: Path, share: int) -> None:
     """A thousand payloads as the names of jobs, prompts, characters with their stories, and presets.
 
-    One group in ten in an ordinary run. Seen to fail with the title put there ungated.
+    One group in ten in an ordinary run.
     """
     words = [each.encode("utf-8", "replace").decode() for each in payload_pieces()]
     named = [f"g{number // GROUP_SIZE}z|{each}" for number, each in enumerate(words)]
@@ -151,8 +151,7 @@ async def test_every_screen_is_that_of_the_neutralised_twin(
 ) -> None:
     """As many payloads, each in every field of a job; the small screens have a test of their own beside this.
 
-    In a long run the frames that the app draws on its way are looked through too. Seen to fail with the prompt of a
-    row, and with that of a job in the palette, left ungated.
+    In a long run the frames that the app draws on its way are looked through too.
     """
     jobs, people = hostile_data(count)
     size = TALL_SIZE if walk is walk_all_jobs else SMALL_SIZE
@@ -167,10 +166,7 @@ async def test_every_screen_is_that_of_the_neutralised_twin(
 
 @pytest.mark.parametrize("share", [10, pytest.param(1, marks=pytest.mark.long)])
 async def test_what_is_pasted_into_any_line_is_shown_as_signs(tmp_path: Path, share: int) -> None:
-    """Into the filter and the palette: drawn as if the signs themselves had been pasted.
-
-    Seen to fail in the filter and in the palette, lines of Textual's own, which showed pasted ESC and C1 raw.
-    """
+    """Into the filter and the palette: drawn as if the signs themselves had been pasted."""
     async with run_app(tmp_path, [hostile_job("x")], [], WIDE_SIZE, every_frame=share == 1) as pilot:
         app = pilot.app
         assert isinstance(app, RecordingEternalApp)
@@ -212,7 +208,7 @@ def notification_outputs(jobs: list[Job], environ: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("environ", [{}, {"TMUX": "x"}, {"TERM": "screen"}], ids=str)
 async def test_what_is_announced_of_a_job_is_said_of_its_twin(environ: dict[str, str]) -> None:
-    """A thousand jobs: toast, OSC 9 and 777 in whatever envelope, bell. Seen to fail with the reason as it came."""
+    """A thousand jobs: toast, OSC 9 and 777 in whatever envelope, bell."""
     jobs = [hostile_job(words, number) for number, words in enumerate(payload_pieces())]
     told, expected = (
         notification_outputs(jobs, environ),
@@ -223,7 +219,6 @@ async def test_what_is_announced_of_a_job_is_said_of_its_twin(environ: dict[str,
 
 
 def test_titles_notifications_and_toasts_hold_one_line_of_calm_words() -> None:
-    """Seen to fail with the error put into OSC 9 as the service worded it: it closed the sequence and began its own."""
     for number, words in enumerate(make_payloads(1_200)):
         job = hostile_job(words, number)
         told, _ = batch_end_message([job, hostile_job(words, number + 1)])
@@ -238,7 +233,6 @@ def test_titles_notifications_and_toasts_hold_one_line_of_calm_words() -> None:
 
 
 def test_the_detail_of_a_job_is_calm_whatever_it_holds() -> None:
-    """Seen to fail with the request quoted as JSON without the gate: JSON leaves C1 and direction signs alone."""
     for number, words in enumerate(make_payloads(1_200)):
         answers = {"submit_answer": words, "last_answer": json.dumps({words[:99]: [words[:99]]}, ensure_ascii=False)}
         content = render_detail(hostile_job(words[:300], number), answers, width=60)
@@ -251,8 +245,7 @@ async def test_markup_is_shown_as_it_is_written(tmp_path: Path, share: int) -> N
     """Five hundred texts of tags, links and actions: literally on the screen, with nothing behind them to click.
 
     In list and detail, and in the palette as names of jobs and characters, of which an ordinary run finds one group of
-    twenty in five. Seen to fail with the words of the detail given to the widget as a string, whose markup it read; and
-    with the palette's title made of markup.
+    twenty in five.
     """
     words = [each.replace("\n", " ").replace("\x1b", "") for each in make_markup_strings()]
     named = [f"g{number // GROUP_SIZE}z|{each}" for number, each in enumerate(words)]

@@ -129,10 +129,7 @@ async def assert_literal(pilot: Pilot[Any], scene: Scene, step: int, bench: Serv
 async def test_a_small_screen_is_that_of_the_neutralised_twin(
     tmp_path: Path, name: str, share: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One payload in five in an ordinary run, every one in a long run; and 500 texts of markup, one in forty or all.
-
-    Seen to fail with the verdict's reason, and with a note, put on their screens ungated.
-    """
+    """One payload in five in an ordinary run, every one in a long run; and 500 texts of markup, one in forty or all."""
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
     scene = SCENES[name]
     app = WideScreenApp()
@@ -159,7 +156,7 @@ def test_the_payloads_are_a_thousand_and_all_different() -> None:
 
 @pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
 async def test_toasts_are_those_of_the_neutralised_twin(share: int) -> None:
-    """How jobs ended. Seen to fail with the error told as the service worded it."""
+    """How jobs ended."""
     app = WideScreenApp()
     app.every_frame = share == 1
     async with app.run_test(size=TALL_SIZE, notifications=True) as pilot:

@@ -54,10 +54,7 @@ raise ValueError(f"end {words}")
 
 
 def test_what_the_interpreter_prints_is_gated_and_holds_no_key(program: Program) -> None:
-    """A lost task, a thread, a destructor, a warning, five loggers of others, the end of the process.
-
-    Seen to fail with the error stream as the interpreter has it: each was on the terminal with ESC, C1 and key.
-    """
+    """A lost task, a thread, a destructor, a warning, five loggers of others, the end of the process."""
     key = program.environ["ETERNALAI_API_KEY"]
     ran = subprocess.run(
         [sys.executable, "-c", f"KEY = {key!r}\n{STRAY_OUTPUT_SCRIPT}"],
@@ -98,7 +95,6 @@ Exception in thread without one
 
 
 def test_a_traceback_is_one_line_and_the_log_has_it_whole(tmp_path: Path) -> None:
-    """Seen to fail with every line of it printed."""
     shown_lines = io.StringIO()
     stray = SanitizedStderr(shown_lines)
     log = open_log(tmp_path)
@@ -121,7 +117,6 @@ def test_a_traceback_is_one_line_and_the_log_has_it_whole(tmp_path: Path) -> Non
 def test_the_sandbox_refuses_what_it_cannot_use_in_a_sentence(
     program: Program, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Seen to fail with a port of 99999: a defect and a crash report; with a state in no folder: it went on serving."""
     for arguments in (
         ("--fault", "\x1b[2J"),
         ("--fault", "a\x9bb:\x07"),

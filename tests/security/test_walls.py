@@ -79,7 +79,6 @@ def _called_name(call: ast.Call) -> str:
 
 
 def test_no_face_shows_what_did_not_pass_the_gate() -> None:
-    """Seen to fail with the title of the search screens given as a string."""
     found = {
         str(path.relative_to(PACKAGE)): told
         for path in FRONTEND_FILES
