@@ -43,10 +43,9 @@ class RecordingDriver(HeadlessDriver):
 
 
 class _RecordingApp(TerminalApp):
-    """Draws what stands when it is looked at, as a terminal does that takes its time, or all that comes between too."""
+    """Draws when it is looked at, as a slow terminal does."""
 
     recorder: RecordingDriver
-    every_frame = False
 
     def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> RecordingDriver:  # noqa: ARG002
         self._driver = self.recorder = RecordingDriver(self, debug=False, mouse=mouse, size=size)
@@ -126,7 +125,7 @@ _original_refresh = Screen._compositor_refresh
 
 def _refresh_or_skip(screen: Screen[Any]) -> None:
     app: Any = screen.app
-    if not isinstance(app, _RecordingApp) or app.every_frame:
+    if not isinstance(app, _RecordingApp):
         _original_refresh(screen)
         return
     screen._dirty_widgets.clear()

@@ -48,13 +48,8 @@ class FrozenClock:
 
 
 @asynccontextmanager
-async def run_app(
-    folder: Path, jobs: list[Job], characters: list[Character], size: Size, *, every_frame: bool = True
-) -> AsyncIterator[Pilot[None]]:
-    """Run the app over these jobs, characters, and presets named after the first of the jobs.
-
-    `every_frame` has it draw at each of its own moments too, not only where it is looked at.
-    """
+async def run_app(folder: Path, jobs: list[Job], characters: list[Character], size: Size) -> AsyncIterator[Pilot[None]]:
+    """Run the app over these jobs, characters, and presets named after the first of the jobs."""
     history = History.open(folder / "data")
     history.add_many([to_record(job) for job in jobs])
     history.close(compact=True)
@@ -66,7 +61,6 @@ async def run_app(
     bench.clock.time = clock.time  # type: ignore[method-assign]
     bench.characters.replace_all(characters, clock.time())
     app = RecordingEternalApp(bench, NullGraphics(), ENVIRON)
-    app.every_frame = every_frame
     async with app.run_test(size=size, notifications=False) as pilot:
         await wait_until(pilot, lambda: bench.jobs.store.is_fully_loaded)
         await app.workers.wait_for_complete()
@@ -100,11 +94,11 @@ async def capture_frame(pilot: Pilot[None]) -> str:
 
 
 async def capture_frames(
-    folder: Path, jobs: list[Job], walk: Walk, characters: list[Character], size: Size, *, every_frame: bool = False
+    folder: Path, jobs: list[Job], walk: Walk, characters: list[Character], size: Size
 ) -> tuple[list[str], RecordingEternalApp]:
     """Return the frames that a walk takes, and the app with all it was given to write."""
     taken: list[str] = []
-    async with run_app(folder, jobs, characters, size, every_frame=every_frame) as pilot:
+    async with run_app(folder, jobs, characters, size) as pilot:
 
         async def take() -> None:
             taken.append(await capture_frame(pilot))

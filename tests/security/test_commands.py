@@ -88,27 +88,14 @@ def test_every_command_there_is_writes_calm_words_only(program: Program) -> None
     assert len(program.run("show", "7").out.splitlines()) > 10
 
 
-def test_characters_are_listed_as_their_twins(tmp_path: Path) -> None:
-    """A thousand, each payload in name, user name, story and gender."""
-    for kind in (TtyTextIO, io.TextIOWrapper):
-        told = []
-        for gate in (str, sanitize):
-            with fixed_service(people_with(list(map(gate, single_line_payloads())))) as (url, _):
-                program = Program(tmp_path / f"{kind.__name__}-{gate.__name__}", url, "no-key-of-anybody")
-                told.append(command_output(program, ("characters",), kind).splitlines())
-        assert told[0] == told[1]
-        assert len(told[0]) >= 1_000
-
-
 PROGRESS_LINE_PATTERN = re.compile(rb"(?:\r\x1b\[Kjob  \xc2\xb7 submitting[^\r\n]*)+\r\x1b\[K")
 
 
-@pytest.mark.parametrize("share", [6, pytest.param(1, marks=pytest.mark.long)])
-def test_a_refusal_is_told_as_its_twin(program: Program, share: int) -> None:
+def test_a_refusal_is_told_as_its_twin(program: Program) -> None:
     """In the service's own words, by `generate`."""
     arguments = ("generate", "--character", "6870", "--prompt", "At sea")
     with fixed_service() as (program.environ["ETERNAL_TUI_BASE_URL"], service):
-        for packed in pack_payloads(180)[::share]:
+        for packed in pack_payloads(180)[::6]:
             text, told = re.sub("[\r\n\x00]", "", packed).encode("utf-8", "replace").decode(), []
             for words in (text, sanitize(text)):
                 service.message = " ".join(words.split())
@@ -194,8 +181,8 @@ def test_a_report_for_an_issue_reads_as_that_of_the_twin(program: Program) -> No
 
 
 @pytest.mark.parametrize("words", make_payloads(max_chars=200)[::60])
-def test_what_a_person_types_and_the_environment_holds(program: Program, words: str) -> None:
-    """Arguments, settings, and variables that name terminals and folders. A NUL can be in none of them."""
+def test_arguments_are_shown_sanitized(program: Program, words: str) -> None:
+    """A NUL can be in none of them."""
     words = words.replace("\x00", "") or "x"
     for arguments in (
         (words,), ("show", words), ("jobs", "--state", words), ("jobs", "--search", words), ("watch", words),
@@ -203,11 +190,6 @@ def test_what_a_person_types_and_the_environment_holds(program: Program, words: 
         ("--config", f"/nowhere/{words}", "jobs"), ("export", f"/nowhere/{words}"), ("characters", "--search", words),
     ):  # fmt: skip
         ran = program.run(*arguments)
-        assert ran.code != 70, ran.err
-        assert_safe(ran.out, ran.err)
-    settings = ("ETERNAL_TUI_THEME", "ETERNAL_TUI_BASE_URL", "ETERNAL_TUI_IMAGES", "ETERNALAI_API_KEY")
-    for name in (*settings, "ETERNAL_TUI_DAILY_CAP", "TERM", "LANG", "COLORTERM"):
-        ran = program.run("doctor" if name in ("TERM", "LANG", "COLORTERM") else "config", environ={name: words})
         assert ran.code != 70, ran.err
         assert_safe(ran.out, ran.err)
 

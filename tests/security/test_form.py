@@ -7,7 +7,6 @@ import re
 from typing import Any, NamedTuple
 
 import msgspec
-import pytest
 from textual.app import ComposeResult
 from textual.events import Paste
 from textual.pilot import Pilot
@@ -95,12 +94,10 @@ def hostile_texts() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
-async def test_the_form_is_that_of_the_neutralised_twin(share: int) -> None:
+async def test_the_form_is_that_of_the_neutralised_twin() -> None:
     app = WideScreenApp()
-    app.every_frame = share == 1
     async with app.run_test(size=LARGE_SIZE) as pilot:
-        for text in hostile_texts()[::share]:
+        for text in hostile_texts()[::SAMPLE_STEP]:
             taken = await capture_frames(pilot, FieldTexts(text, text))
             assert taken == await capture_frames(pilot, FieldTexts(sanitize(text), clean_prompt(text)))
             assert strip_layout(sanitize(text)) in strip_layout("".join(taken[0]))
@@ -109,17 +106,15 @@ async def test_the_form_is_that_of_the_neutralised_twin(share: int) -> None:
     assert unsafe_bytes(app) == []
 
 
-@pytest.mark.parametrize("share", [SAMPLE_STEP, pytest.param(1, marks=pytest.mark.long)])
-async def test_names_found_for_what_was_typed_are_those_of_the_neutralised_twins(share: int) -> None:
+async def test_names_found_for_what_was_typed_are_those_of_the_neutralised_twins() -> None:
     """Four at a time, the first to be completed too."""
     app = WideScreenApp()
-    app.every_frame = share == 1
     # One with a comma is told by its ID: the comma is what stands between several.
     names = [f"xy{each.replace(',', '')}" for each in payload_pieces()]
     async with app.run_test(size=(200, 24)) as pilot:
         screen = FormScreen()
         await pilot.app.push_screen(screen)
-        for start in range(0, len(names), 4 * share):
+        for start in range(0, len(names), 4 * SAMPLE_STEP):
             found = names[start : start + 4]
             taken = []
             for given in (found, list(map(sanitize, found))):

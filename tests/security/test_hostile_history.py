@@ -11,8 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from eternal_tui.cli.formatting import format_job_line
 from eternal_tui.jobs.copies import copy_to, suggest_filename
@@ -22,7 +20,7 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.detail import render_detail
 from eternal_tui.tui.graphics.base import NullGraphics
 from tests.cli.program import Program
-from tests.security.hostile import find_unsafe_lines, hostile_job, make_payloads
+from tests.security.hostile import find_unsafe_lines, hostile_job
 from tests.tui.screens.stage import ENVIRON, ENVIRON_WITH_KEY, make_services, wait_until
 
 HOSTILE_FILE_NAMES = [
@@ -143,29 +141,3 @@ async def test_the_app_lives(tmp_path: Path) -> None:
             await pilot.press(key)
         await pilot.pause()
     assert app.internal_error is None
-
-
-json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=8)
-    | st.sampled_from(make_payloads(max_chars=30)[:200]),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
-    max_leaves=6,
-)
-RECORD_FIELDS = list(to_record(hostile_job("x", **SAVED_FIELDS)))
-
-
-@given(st.lists(st.dictionaries(st.sampled_from(RECORD_FIELDS), json_values, max_size=5), min_size=1, max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-def test_records_of_any_types(program: Program, odd: list[dict[str, Any]]) -> None:
-    plain = to_record(hostile_job("x", **SAVED_FIELDS))
-    for leftover in program.data_dir.glob("history*"):
-        leftover.unlink()
-    write_history(program.data_dir, [json.dumps({**plain, **each}) for each in odd])
-    for arguments in (("jobs",), ("jobs", "--json"), ("show", "1")):
-        ran = program.run(*arguments)
-        assert ran.code != 70, ran.err
-        assert find_unsafe_lines(ran.out) == []
