@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import pty
-import select
-import struct
-import subprocess
 import sys
-import termios
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +15,7 @@ from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.services import Services
 from tests.canary import find_leaks
 from tests.cli.program import TIMEOUT_SECONDS, Program
+from tests.terminal.pseudo_terminal import PseudoTerminal
 
 CANARY = "canary-in-the-environment-00"
 GENERATE_ARGUMENTS = ("generate", "--character", "6870", "--prompt", "At sea", "--wait")
@@ -52,53 +46,17 @@ def bare(program: Program, tmp_path: Path) -> Iterator[Program]:
         os.umask(before)
 
 
-class ProgramTerminal:
-    """A run of the program on a pseudo-terminal that answers like a plain one."""
+def open_terminal(
+    program: Program, code: str = "import sys; from eternal_tui.__main__ import main; sys.exit(main())"
+) -> PseudoTerminal:
+    return PseudoTerminal((sys.executable, "-c", code), program.environ)
 
-    def __init__(self, program: Program, *arguments: str, code: str = "") -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        command = [sys.executable, *(("-c", code) if code else ("-m", "eternal_tui")), *arguments]
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=slave, stderr=slave, env=program.environ, start_new_session=True
-        )
-        os.close(slave)
-        self.output = b""
 
-    def wait_for(self, words: bytes) -> None:
-        end = time.monotonic() + TIMEOUT_SECONDS
-        while words not in self.output:
-            assert time.monotonic() < end, self.output[-2_000:]
-            self._read(0.2)
-
-    def press(self, keys: bytes) -> None:
-        os.write(self._master, keys)
-
-    def wait_exit(self) -> int:
-        limit = time.monotonic() + TIMEOUT_SECONDS
-        while self.process.poll() is None:
-            assert time.monotonic() < limit, self.output[-2_000:]
-            self._read(0.1)
-        while self._read(0.1):
-            pass
-        os.close(self._master)
-        return self.process.returncode
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.wait_exit()
-
-    def _read(self, seconds: float) -> bool:
-        if not select.select([self._master], [], [], seconds)[0]:
-            return False
-        try:
-            data = os.read(self._master, 65_536)
-        except OSError:
-            return False
-        if b"\x1b[c" in data:
-            os.write(self._master, b"\x1b[?62c")
-        self.output += data
-        return bool(data)
+def wait_exit(terminal: PseudoTerminal) -> int:
+    while not terminal.has_ended:
+        terminal.read(TIMEOUT_SECONDS)
+    terminal.forget()
+    return os.waitstatus_to_exitcode(os.waitpid(terminal.pid, 0)[1])
 
 
 def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, tmp_path: Path) -> None:
@@ -109,20 +67,19 @@ def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, 
     assert bare.run(*GENERATE_ARGUMENTS).code == 0
     for arguments in (("characters",), ("export", str(export)), ("doctor", "--report", str(report))):
         assert bare.run(*arguments).code == 0
-    terminal = ProgramTerminal(bare)
-    terminal.wait_for(b"At sea")
-    terminal.press(b"\x0e")
-    terminal.press(b"Some words")
-    terminal.wait_for(b"words")
-    terminal.press(b"\x11")
-    assert terminal.wait_exit() == 0
+    terminal = open_terminal(bare)
+    terminal.wait_for("At sea", keep=True)
+    terminal.send(b"\x0eSome words")
+    terminal.wait_for("words", keep=True)
+    terminal.send(b"\x11")
+    assert wait_exit(terminal) == 0
     assert (bare.data_dir / "draft.json").exists()
     names = {path.name for path in home.rglob("*")}
     assert {"history.json", "results", "logs", "eternal-tui.log", "characters.json", "key", "draft.json"} <= names
     assert paths_open_to_others(home) == []
     assert paths_open_to_others(export) == paths_open_to_others(report) == []
     assert list(find_leaks(home, keys=(CANARY.encode(), sandbox.key.encode()), allowed=("key",))) == []
-    assert sandbox.key.encode() not in terminal.output
+    assert sandbox.key.encode() not in terminal.written
 
 
 KEYRING_MODULE = f"""
@@ -174,15 +131,14 @@ def test_a_crash_of_the_app_shows_no_variables_and_no_key_from_anywhere(
         "from eternal_tui.__main__ import main\nsys.exit(main())"
     )
     give_key(bare, source, tmp_path)
-    terminal = ProgramTerminal(bare, code=code)
-    terminal.wait_for(b"No jobs yet")
-    terminal.press(b"\x1bOP")
-    assert terminal.wait_exit() == 70
-    assert CANARY.encode() not in terminal.output
-    assert b"Traceback" not in terminal.output
-    assert b"secret" not in terminal.output
+    terminal = open_terminal(bare, code)
+    terminal.wait_for("No jobs yet", keep=True)
+    terminal.send(b"\x1bOP")
+    assert wait_exit(terminal) == 70
+    for words in (CANARY.encode(), b"Traceback", b"secret"):
+        assert words not in terminal.written
     (written,) = (bare.data_dir / "logs").glob("crash-*.txt")
-    assert str(written).encode() in terminal.output.replace(b"\r\n", b"")
+    assert str(written).encode() in terminal.written.replace(b"\r\n", b"")
     text = written.read_text()
     assert text.count("[hidden]") >= 3
     assert "RuntimeError" in text
@@ -206,28 +162,6 @@ def test_the_log_tells_what_became_of_jobs_and_no_secret(program: Program, sandb
     assert "At sea" not in text
     assert sandbox.key not in text
     assert "Signature" not in text
-
-
-def test_the_key_is_in_no_argument_and_no_child_s_environment(bare: Program, sandbox: Sandbox, tmp_path: Path) -> None:
-    seen = tmp_path / "seen"
-    spy = tmp_path / "spy.sh"
-    spy.write_text(
-        f"#!/bin/sh\ntr '\\0' '\\n' < /proc/$$/environ > {seen}\ntr '\\0' ' ' < /proc/$PPID/cmdline >> {seen}\n"
-    )
-    spy.chmod(0o700)
-    bare.environ |= {"ETERNALAI_API_KEY": CANARY, "COPY_OF_IT": f"Bearer {CANARY}", "VISUAL": str(spy)}
-    terminal = ProgramTerminal(bare)
-    terminal.wait_for(b"No jobs yet")
-    terminal.press(b"\x0e")
-    terminal.wait_for(b"Character")
-    terminal.press(b"\x05")
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while not seen.exists() or not seen.read_text().count("eternal_tui"):
-        assert time.monotonic() < end, terminal.output[-1_000:]
-        time.sleep(0.02)
-    terminal.kill()
-    assert CANARY not in seen.read_text()
-    assert "PATH=" in seen.read_text()
 
 
 @pytest.mark.parametrize(
