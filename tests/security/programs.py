@@ -1,14 +1,9 @@
-"""Commands run in this process: the bytes they write, and services whose answers hold a stranger's words."""
+"""Commands run in this process, and the bytes they write."""
 
 from __future__ import annotations
 
 import io
-import json
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from eternal_tui.cli.main import run
 from eternal_tui.cli.output import ERROR_COLOR, STATE_COLORS
@@ -42,40 +37,3 @@ def forbidden_bytes(written: bytes) -> list[bytes]:
     A hostile sequence of that form is found by comparison with the twin, which has signs in its place.
     """
     return FORBIDDEN_BYTES_PATTERN.findall(_OWN_SEQUENCES_PATTERN.sub(b"", written))
-
-
-class _FixedAnswer(BaseHTTPRequestHandler):
-    """Answers a GET with `body`, and refuses a POST with `message`."""
-
-    body = b""
-    message = ""
-
-    def do_GET(self) -> None:
-        self._answer(200, self.body)
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self._answer(400, json.dumps({"status": False, "error": self.message}).encode())
-
-    def _answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def fixed_service(body: bytes = b"") -> Iterator[tuple[str, type[_FixedAnswer]]]:
-    """Yield the URL of a service that answers every GET with `body`, and what its `message` to a POST is set on."""
-    answer = type("Answer", (_FixedAnswer,), {"body": body})
-    with ThreadingHTTPServer(("127.0.0.1", 0), answer) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}", answer
-        finally:
-            server.shutdown()
-            thread.join()

@@ -18,7 +18,7 @@ from eternal_tui.core.logging import format_crash_report, open_log
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import Program
+from tests.cli.program import Program, json_server
 from tests.security.hostile import (
     find_unsafe_lines,
     hostile_job,
@@ -27,7 +27,7 @@ from tests.security.hostile import (
     payload_pieces,
     sanitized_twin,
 )
-from tests.security.programs import TtyTextIO, command_output, fixed_service, forbidden_bytes
+from tests.security.programs import TtyTextIO, command_output, forbidden_bytes
 
 HISTORY_COMMANDS = [
     ("jobs",), ("jobs", "--search", "b"), ("jobs", "--state", "failed,lost"), ("show", "last"), ("show", "500"),
@@ -78,8 +78,7 @@ def test_every_command_there_is_writes_calm_words_only(program: Program) -> None
     program.environ["ETERNAL_TUI_CONFIG"] = ""
     program.add_jobs(*(hostile_job(words[:2_000], number) for number, words in enumerate(make_payloads())))
     arguments = {"show": ("last",), "export": ("-",), "watch": ("1",), "doctor": ("--report",), "completion": ("bash",)}
-    with fixed_service(people_with(make_payloads(max_chars=200))) as (url, _):
-        program.environ["ETERNAL_TUI_BASE_URL"] = url
+    with json_server(people_with(make_payloads(max_chars=200))) as program.environ["ETERNAL_TUI_BASE_URL"]:
         for command in sorted(set(COMMANDS) - SEPARATELY_TESTED_COMMANDS):
             for kind in (TtyTextIO, io.TextIOWrapper):
                 written = command_output(program, (command, *arguments.get(command, ())), kind)
@@ -93,17 +92,19 @@ PROGRESS_LINE_PATTERN = re.compile(rb"(?:\r\x1b\[Kjob  \xc2\xb7 submitting[^\r\n
 
 def test_a_refusal_is_told_as_its_twin(program: Program) -> None:
     """In the service's own words, by `generate`."""
-    arguments = ("generate", "--character", "6870", "--prompt", "At sea")
-    with fixed_service() as (program.environ["ETERNAL_TUI_BASE_URL"], service):
-        for packed in pack_payloads(180)[::6]:
-            text, told = re.sub("[\r\n\x00]", "", packed).encode("utf-8", "replace").decode(), []
-            for words in (text, sanitize(text)):
-                service.message = " ".join(words.split())
-                told.append(command_output(program, arguments, TtyTextIO))
-            # The numbers of the two jobs differ, and a busy machine draws a line that is written over.
-            one, other = (PROGRESS_LINE_PATTERN.sub(b"", re.sub(rb"\d+", b"", each)) for each in told)
-            assert one.decode() == other.decode()
-            assert forbidden_bytes(told[0]) == []
+    for packed in pack_payloads(180)[::6]:
+        text, told = re.sub("[\r\n\x00]", "", packed).encode("utf-8", "replace").decode(), []
+        for words in (text, sanitize(text)):
+            body = json.dumps({"status": False, "error": " ".join(words.split()), "result": []}).encode()
+            with json_server(body, post_status=400) as program.environ["ETERNAL_TUI_BASE_URL"]:
+                told.append(
+                    command_output(program, ("generate", "--character", "6870", "--prompt", "At sea"), TtyTextIO)
+                )
+        # The numbers of the two jobs differ, and a busy machine draws a line that is written over.
+        one, other = (PROGRESS_LINE_PATTERN.sub(b"", re.sub(rb"\d+", b"", each)) for each in told)
+        assert b"The API said" in one
+        assert one.decode() == other.decode()
+        assert forbidden_bytes(told[0]) == []
 
 
 def strip_replacements(text: str) -> str:
