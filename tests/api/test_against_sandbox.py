@@ -32,36 +32,6 @@ async def client(sandbox: Sandbox) -> AsyncIterator[ApiClient]:
     await found.close()
 
 
-@pytest.mark.parametrize("request_", [IMAGE, VIDEO], ids=["image", "video"])
-async def test_a_job_from_submit_to_link(sandbox: Sandbox, client: ApiClient, request_: GenerateRequest) -> None:
-    answer = await client.submit(request_)
-    assert answer.credits_remaining is not None
-    assert (await client.poll(answer.request_id)).outcome == "alive"
-    sandbox.finish(answer.request_id)
-    end = await client.poll(answer.request_id)
-    assert (end.outcome, end.progress, end.status_text, end.effect_type) == ("succeeded", 99, "success", request_.type)
-    assert end.result_url is not None
-    assert end.result_url.startswith(sandbox.cdn_url)
-
-
-async def test_every_character_is_listed_once(client: ApiClient) -> None:
-    found = [character async for character in client.list_characters()]
-    assert len({character.id for character in found}) == len(found) == 137
-
-
-async def test_a_wrong_key_a_bad_field_and_an_unknown_job(sandbox: Sandbox, client: ApiClient) -> None:
-    stranger = ApiClient(sandbox.api_url, Secret("not-the-right-key"))
-    with pytest.raises(errors.KeyRejected):
-        await stranger.submit(IMAGE)
-    await stranger.close()
-    with pytest.raises(errors.RequestRejected) as refused:
-        await client.submit(GenerateRequest(character="https://example.org/a.png", prompt="x", type="image"))
-    assert type(refused.value) is errors.RequestRejected
-    assert refused.value.service_message
-    with pytest.raises(errors.NotFound):
-        await client.poll("nothing-of-this-name")
-
-
 FAULTS = {
     "lost-answer": "ResponseLost", "drop-before": "ResponseLost", "429": "RateLimited", "500": "ServerError",
     "html-502": "ServerError", "charged-502": "ServerError", "garbage-json": "InvalidResponse",

@@ -100,14 +100,6 @@ def test_a_poll_answer_must_be_about_this_request(answer: dict[str, Any], is_our
         parsing.parse_poll(to_json(answer), expected_id=ID)
 
 
-def test_success_at_99_percent_is_told_as_it_came() -> None:
-    answer = parsing.parse_poll(
-        to_json({"request_id": ID, "status": "success", "progress": 99, "result_url": LINK, "effect_type": "image",
-            "encrypted_aes_key": ""}),
-    )  # fmt: skip
-    assert (answer.progress, answer.result_url, answer.effect_type, answer.encrypted) == (99, LINK, "image", False)
-
-
 @pytest.mark.parametrize(("key", "encrypted"), [("", False), (" ", False), (None, False), (1, False), ("k", True)])
 def test_a_file_is_encrypted_if_a_key_came_with_it(key: object, encrypted: bool) -> None:
     answer = parsing.parse_poll(to_json({"status": "success", "result_url": LINK, "encrypted_aes_key": key}))

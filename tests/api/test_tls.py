@@ -54,10 +54,3 @@ async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str
         finally:
             await client.close()
     assert len(server.requests) == (0 if problem else 1)
-
-
-def test_the_default_context_checks_and_is_made_once() -> None:
-    network = Network({})
-    assert network.tls_context() is network.tls_context()
-    assert network.tls_context().verify_mode == ssl.CERT_REQUIRED
-    assert network.tls_context().check_hostname

@@ -95,20 +95,6 @@ async def test_a_proxys_connect_is_not_the_request(kind: type[Exception]) -> Non
     assert not is_provably_unsent(make_error(kind), leaving)
 
 
-@pytest.mark.parametrize(
-    ("cause", "words"),
-    [
-        (ssl.SSLCertVerificationError("x"), "TLS error connecting"),
-        (__import__("socket").gaierror(-2, "x"), "Could not resolve"),
-        (None, "Could not connect"),
-    ],
-)
-def test_why_there_was_no_connection_is_said(cause: Exception | None, words: str) -> None:
-    error = httpx.ConnectError("x")
-    error.__cause__ = cause
-    assert words in str(transport_error(error, SendTracker(), "host", paid=True))
-
-
 async def test_events_of_another_httpcore_prove_nothing() -> None:
     """Unknown event names must make failures unclear, never certain."""
     leaving = SendTracker()

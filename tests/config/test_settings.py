@@ -10,7 +10,6 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -308,14 +307,6 @@ def test_the_schema_describes_the_file() -> None:
         "symbols", "symbols:octants", "symbols:quadrants", "symbols:sextants",
     ]  # fmt: skip
     assert schema["$defs"]["Settings"]["additionalProperties"] is False
-
-
-def test_every_default_obeys_its_own_rule(tmp_path: Path) -> None:
-    text = render_config(Settings(data_dir=tmp_path))
-    assert msgspec.convert(tomllib.loads(text)["notify"], NotifySettings) == NotifySettings()
-    path = tmp_path / "defaults.toml"
-    path.write_text(text)
-    load_settings({"config": str(path)}, make_environ(tmp_path))
 
 
 _junk = st.recursive(

@@ -38,18 +38,6 @@ def test_flush_skips_an_unchanged_draft(tmp_path: Path) -> None:
     assert not again.flush()
 
 
-def test_draft_is_private_with_any_umask(tmp_path: Path) -> None:
-    before = os.umask(0)
-    try:
-        store = DraftStore(tmp_path)
-        store.set_pending(DRAFT)
-        store.flush()
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE(store.path.stat().st_mode) == 0o600
-    assert [each.name for each in tmp_path.iterdir()] == ["draft.json"]
-
-
 def test_write_atomic_keeps_the_old_file_on_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "draft.json"
     write_atomic(path, b"old")
