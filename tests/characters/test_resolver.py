@@ -37,16 +37,11 @@ def test_resolve_takes_an_unlisted_number_as_id() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("", "Character is required"),
-        ("https://example.org/me.png", "URLs, paths"),
-        ("/home/me/me.png", "URLs, paths"),
-        ("data:image/png;base64,AAAA", "URLs, paths"),
-        ("Elara", "2 characters match"),
-        ("Nobody", "Unknown character “Nobody”"),
-        ("٣٤٥", "Unknown character"),
-        ("1" * 65, "Unknown character"),
+        ("", "Character is required"), ("https://h/me.png", "URLs, paths"), ("/home/me/me.png", "URLs, paths"),
+        ("data:image/png;base64,AAAA", "URLs, paths"), ("Elara", "2 characters match"),
+        ("Nobody", "Unknown character “Nobody”"), ("٣٤٥", "Unknown character"), ("1" * 65, "Unknown character"),
     ],
-)
+)  # fmt: skip
 def test_resolve_rejects_anything_else(text: str, sentence: str) -> None:
     chosen = RESOLVER.resolve(text)
     assert not chosen.id

@@ -59,22 +59,15 @@ def test_network_describes_the_way_to_a_host(environ: dict[str, str], way: str) 
 @pytest.mark.parametrize(
     ("url", "no_proxy", "direct"),
     [
-        ("https://10.1.2.3/", "10.0.0.0/8", True),
-        ("https://10.1.2.3/", "10.1.2.3", True),
-        ("https://10.1.2.3/", "10.1.2.3:443", True),
-        ("https://10.1.2.3:8443/", "10.1.2.3:443", False),
-        ("https://11.1.2.3/", "10.0.0.0/8", False),
-        ("https://[2001:db8::5]/", "2001:db8::/32", True),
-        ("https://[2001:db8::5]/", "[2001:db8::5]", True),
-        ("https://[2001:db8::5]:444/", "[2001:db8::5]:444", True),
-        ("https://[2001:db8::5]/", "2001:db8:0::5", True),
-        ("https://[2001:db9::5]/", "2001:db8::/32,10.0.0.0/8", False),
-        ("https://10.1.2.3/", "2.3", False),
-        ("https://127.0.0.1/", "", True),
-        ("http://localhost:9/", "", True),
-        ("http://[::1]:9/", "", True),
+        ("https://10.1.2.3/", "10.0.0.0/8", True), ("https://10.1.2.3/", "10.1.2.3", True),
+        ("https://10.1.2.3/", "10.1.2.3:443", True), ("https://10.1.2.3:8443/", "10.1.2.3:443", False),
+        ("https://11.1.2.3/", "10.0.0.0/8", False), ("https://[2001:db8::5]/", "2001:db8::/32", True),
+        ("https://[2001:db8::5]/", "[2001:db8::5]", True), ("https://[2001:db8::5]:444/", "[2001:db8::5]:444", True),
+        ("https://[2001:db8::5]/", "2001:db8:0::5", True), ("https://10.1.2.3/", "2.3", False),
+        ("https://[2001:db9::5]/", "2001:db8::/32,10.0.0.0/8", False), ("https://127.0.0.1/", "", True),
+        ("http://localhost:9/", "", True), ("http://[::1]:9/", "", True),
     ],
-)
+)  # fmt: skip
 def test_no_proxy_takes_addresses_ranges_and_ports(url: str, no_proxy: str, direct: bool) -> None:
     network = Network({"ALL_PROXY": PROXY, "NO_PROXY": no_proxy})
     assert (network.route(url).proxy is None) is direct

@@ -15,6 +15,7 @@ from eternal_tui.core.sanitize import (
     MAX_COMBINING_MARKS,
     MAX_LINE_CHARS,
     SafeText,
+    clean_prompt,
     format_safe,
     join_safe,
     sanitize,
@@ -144,3 +145,31 @@ def test_format_safe_sanitizes_fields_and_keeps_them_literal() -> None:
     )
     assert format_safe("{n} jobs", n=3) == "3 jobs"
     assert join_safe(" · ", SafeText("a"), SafeText("b")) == "a · b"
+
+
+@given(st.text())
+def test_a_prompt_holds_nothing_that_a_terminal_obeys(text: str) -> None:
+    cleaned = clean_prompt(text)
+    assert clean_prompt(cleaned) == cleaned
+    for one in cleaned:
+        assert one == "\n" or one in "\u200c\u200d" or unicodedata.category(one) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+
+
+@pytest.mark.parametrize(
+    "text", ["Ở bến cảng buổi sáng", "👩‍🚀 in space ❤️", "می‌خواهم", "a\n\nb", "日本の港", "שלום", "e\u0301", "�"]
+)
+def test_a_prompt_keeps_all_writing(text: str) -> None:
+    assert clean_prompt(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("a\x1b[31mb", "a[31mb"), ("a\r\nb\rc\u2028d", "a\nb\nc\nd"), ("a\tb", "a    b"), ("\u202eabc\u2066", "abc"),
+        ("a\x00\x7f\x9bb", "ab"), ("a\ud800b", "ab"), ("pay\u200dpal", "paypal"), ("\u200d\u200d\u200dx", "x"),
+        ("👩\u200d\u200d\u200d🚀", "👩\u200d🚀"), ("a" + "\ufe0f" * 100, "a\ufe0f"),
+        ("Z" + "\u0335" * 1_000, "Z" + "\u0335" * 4),
+    ],
+)  # fmt: skip
+def test_a_prompt_loses_what_hides_or_heaps_up(text: str, cleaned: str) -> None:
+    assert clean_prompt(text) == cleaned

@@ -1,4 +1,4 @@
-"""What the source may do with untrusted text: SafeText is made in one module, and only it reaches a screen or stream."""
+"""What the source may do with untrusted text: one module makes SafeText of it, and only that is shown."""
 
 from __future__ import annotations
 
