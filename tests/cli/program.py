@@ -30,6 +30,8 @@ from tests.canary import SIGNATURE_PATTERN
 
 ROOT = Path(__file__).resolve().parents[2]
 
+GENERATE = ("generate", "--character", "6870", "--prompt", "At sea")
+
 FAST_SETTINGS = SandboxSettings(
     key="canary-of-the-suite-0123",
     seed=7,
@@ -107,13 +109,14 @@ class Program:
         self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run as a process of its own, killed at the end of the block if it still runs."""
+        pipe = subprocess.PIPE
         streams: dict[str, Any] = {
             "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
+            "stdout": pipe,
+            "stderr": pipe,
             "env": self.environ_with(environ),
-            **options,
         }
+        streams |= options
         with subprocess.Popen([sys.executable, "-m", "eternal_tui", *arguments], **streams) as process:
             try:
                 yield process
@@ -127,7 +130,17 @@ class Program:
         """Run as a process of its own, to its end."""
         with self.start_process(*arguments, environ=environ, **options) as process:
             out, err = process.communicate(timeout=TIMEOUT_SECONDS)
-        return self._assert_no_secrets(RunResult(process.returncode, out.decode(), err.decode()), environ)
+        return self._assert_no_secrets(RunResult(process.returncode, (out or b"").decode(), err.decode()), environ)
+
+    @property
+    def config_file(self) -> Path:
+        """The user's configuration, which may not exist."""
+        return Path(self.environ["XDG_CONFIG_HOME"]) / "eternal-tui" / "config.toml"
+
+    def write_config(self, text: str) -> None:
+        """Write the user's configuration."""
+        self.config_file.parent.mkdir(parents=True, exist_ok=True)
+        self.config_file.write_text(text)
 
     @contextmanager
     def open_history(self) -> Iterator[History]:
@@ -175,6 +188,14 @@ def a_job(*, created_at: float = 1000.0, ended_after: float | None = None, **fie
     return msgspec.convert(
         {"id": 0, "request": msgspec.to_builtins(request), "created_at": created_at, **facts}, Job, strict=False
     )
+
+
+def write_script(path: Path, text: str) -> Path:
+    """Write an executable shell script."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o700)
+    return path
 
 
 @contextmanager

@@ -35,11 +35,11 @@ def bodies(sandbox: Sandbox) -> list[dict[str, object]]:
      ("a.jsonl", JSON_LINES), ("a", "\ufeff" + JSON_LINES), ("-", JSON_LINES), ("-", "\ufeff" + CSV)],
 )  # fmt: skip
 def test_input_is_sent_line_by_line(program: Program, sandbox: Sandbox, tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / name).write_text(text) if name != "-" else None
-    path = name if name == "-" else str(tmp_path / name)
-    ran = program.run(
-        "generate", "--input", path, "--character", "6870", "--tag", "all", "--json", stdin=text if name == "-" else ""
-    )
+    path = str(tmp_path / name)
+    if name != "-":
+        Path(path).write_text(text)
+    arguments = ("generate", "--character", "6870", "--tag", "all", "--json", "--input")
+    ran = program.run(*arguments, "-", stdin=text) if name == "-" else program.run(*arguments, path)
     assert (ran.code, len(ran.err.splitlines())) == (0, 1)
     snow = {"images": ["6870"], "prompt": "In snow,\nat night", "type": "video", "duration": 2, "audio": False}
     sea = {"images": ["6870"], "prompt": "At sea", "type": "image", "quality": "high"}
@@ -72,7 +72,7 @@ BAD_INPUT = {
     "nothing at all": ("a.jsonl", "", ["no requests"]),
     "not UTF-8": ("a.jsonl", '{"prompt": "x"}\n{"prompt": "\udcff"}', ["line 2, column 13", "UTF-8"]),
     "an open template": ("a.jsonl", '{"prompt": "a {b|c"}', ["line 1, column 12"]),
-    "an output with an unknown field": ("a.jsonl", '{"prompt": "a", "output": "{x}"}', ["line 1", "{x}", "--wait"]),
+    "an output with an unknown field": ("a.jsonl", '{"prompt": "a", "output": "{x}"}', ["line 1", "{x}"]),
     "no such file": ("", "", ["cannot be read"]),
 }  # fmt: skip
 
@@ -85,34 +85,27 @@ def test_bad_input_is_reported_by_line_and_nothing_is_sent(
     path = tmp_path / (file_name or "missing")
     if file_name:
         path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    ran = program.run(
-        "generate", "--input", str(path), "--character", "6870", *(["--wait"] if "output" in name else [])
-    )
+    ran = program.run("generate", "--input", str(path), "--character", "6870", "--wait")
     assert (ran.code, ran.out, sandbox.posts) == (2, "", [])
-    for word in words if "output" not in name else words[:2]:
-        assert word in ran.err
-    assert "Nothing was sent" in ran.err
+    assert [word for word in (*words, "Nothing was sent") if word not in ran.err] == []
 
 
 MULTIPLIED = {
-    "characters and prompts": (("--character", "6870", "--character", "Elara", "--prompt", "a", "--prompt", "b"), 4),
-    "count": (("--character", "6870", "--prompt", "a", "--prompt", "b", "--count", "2"), 4),
-    "a template": (("--character", "6870", "--prompt", "a {red|blue} {hat|coat}"), 4),
-    "literal braces": (("--character", "6870", "--prompt", "a {{red|blue}}"), 1),
+    "characters and prompts": (("--character", "6870", "--character", "Elara", "--prompt", "a", "--prompt", "b"), 4, 4),
+    "count": (("--character", "6870", "--prompt", "a", "--prompt", "b", "--count", "2"), 4, 2),
+    "a template": (("--character", "6870", "--prompt", "a {red|blue} {hat|coat}"), 4, 4),
+    "literal braces": (("--character", "6870", "--prompt", "a {{red|blue}}"), 1, 1),
 }
 
 
 @pytest.mark.parametrize("name", MULTIPLIED)
 def test_repeated_options_multiply(program: Program, sandbox: Sandbox, name: str) -> None:
-    arguments, count = MULTIPLIED[name]
-    assert program.run("generate", *arguments, "--yes").code == 0
-    assert len({json.dumps(body) for body in bodies(sandbox)}) == (count if "count" not in name else 2)
-    assert len(sandbox.posts) == count
-
-
-def test_a_template_is_kept_with_its_jobs(program: Program) -> None:
-    ran = program.run("generate", "--character", "6870", "--prompt", "a {red|blue} hat", "--json", "--yes")
-    assert [job["template"] for job in ran.json_objects] == ["a {red|blue} hat"] * 2
+    arguments, count, different = MULTIPLIED[name]
+    ran = program.run("generate", *arguments, "--yes", "--json")
+    assert (ran.code, len(sandbox.posts)) == (0, count)
+    assert len({json.dumps(body) for body in bodies(sandbox)}) == different
+    template = arguments[-1] if "{" in arguments[-1] else None
+    assert {job["template"] for job in ran.json_objects} == {template}
 
 
 def test_a_byte_order_mark_is_not_part_of_a_prompt(program: Program, sandbox: Sandbox) -> None:
@@ -121,7 +114,6 @@ def test_a_byte_order_mark_is_not_part_of_a_prompt(program: Program, sandbox: Sa
 
 
 def test_bytes_that_are_no_text_are_not_sent_by_a_process(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Seen to fail: stdin replaced what it could not read, and the prompt went out with a replacement sign in it."""
     path = tmp_path / "prompts"
     path.write_bytes(b"At sea \xff\n")
     with path.open("rb") as file:
@@ -177,12 +169,12 @@ def test_every_unknown_character_is_reported(program: Program, sandbox: Sandbox,
 
 
 OUTPUTS = {
-    "a file": ("x/sea.jpg", ["x/sea.jpg"]),
-    "a folder": ("x/", None),
-    "a template": ("x/{character}/{n}-{prompt:6}{ext}", ["x/6870/1-At-sea.jpg"]),
-    "without an ending": ("x/{id}", ["x/9.jpg"]),
-    "a prompt with dots": ("x/{prompt}", ["x/At-sea-.-harbour.jpg"]),
-    "braces": ("x/{{{id}}}{ext}", ["x/{9}.jpg"]),
+    "a file": ("x/sea.jpg", "x/sea.jpg"),
+    "a folder": ("x/", "x/"),
+    "a template": ("x/{character}/{n}-{prompt:6}{ext}", "x/6870/1-At-sea.jpg"),
+    "without an ending": ("x/{id}", "x/9.jpg"),
+    "a prompt with dots": ("x/{prompt}", "x/At-sea-.-harbour.jpg"),
+    "braces": ("x/{{{id}}}{ext}", "x/{9}.jpg"),
 }
 
 
@@ -191,7 +183,7 @@ def test_results_are_copied_where_output_says(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    template, files = OUTPUTS[name]
+    template, expected = OUTPUTS[name]
     program.add_fast_jobs()
     ran = program.run(
         "generate", "--character", "6870", "--prompt", "At sea/../harbour", "--wait", "--json", "-o", template,
@@ -200,8 +192,7 @@ def test_results_are_copied_where_output_says(
     assert (ran.code, ran.err) == (0, "")
     (job,) = ran.json_objects
     copy = Path(job["output"])
-    assert files is None or [str(copy.relative_to(tmp_path))] == files
-    assert copy.is_relative_to(tmp_path / "x")
+    assert str(copy).startswith(f"{tmp_path}/{expected}")
     assert b"At sea/../harbour" in copy.read_bytes()
     sidecar = json.loads(Path(f"{copy}.json").read_text())
     assert (sidecar["prompt"], sidecar["request_id"]) == ("At sea/../harbour", job["request_id"])
@@ -209,28 +200,6 @@ def test_results_are_copied_where_output_says(
     second = Path(again.json_objects[-1]["output"])
     assert (again.code, second.name) == (0, f"{copy.stem}-2{copy.suffix}")
     assert second.read_bytes() == Path(job["file"]).read_bytes()
-
-
-BAD_OPTIONS = {
-    "an unknown field": (("--wait", "-o", "{nope}"), "{nope}"),
-    "open braces": (("--wait", "-o", "{id"), "braces"),
-    "a file as folder": (("--wait", "-o", "/dev/null/x.jpg"), "not a folder"),
-    "standard output": (("--wait", "-o", "-"), "standard output"),
-    "output without --wait": (("-o", "x.jpg"), "--wait"),
-    "timeout without --wait": (("--timeout", "3"), "--wait"),
-    "a timeout": (("--wait", "--timeout", "soon"), "90s"),
-    "a hook with an unknown field": (("--wait", "--on-finished", "echo {nope}"), "{nope}"),
-    "a hook with a field as command": (("--wait", "--on-finished", "{file}"), "command itself"),
-    "both inputs": (("--input", "x.csv"), "exclude"),
-}
-
-
-@pytest.mark.parametrize("name", BAD_OPTIONS)
-def test_bad_options_exit_2_and_nothing_is_sent(program: Program, sandbox: Sandbox, name: str) -> None:
-    arguments, words = BAD_OPTIONS[name]
-    ran = program.run("generate", "--character", "6870", "--prompt", "x", *arguments)
-    assert (ran.code, sandbox.posts) == (2, [])
-    assert words in ran.err
 
 
 def test_a_timeout_is_6_and_the_jobs_go_on(program: Program) -> None:
