@@ -41,7 +41,6 @@ def make_cache(folder: Path, *, max_bytes: int = 1_000_000, public: bool = False
 
 
 async def test_an_avatar_is_fetched_once_and_kept(tmp_path: Path, jpeg: bytes) -> None:
-    """Seen to fail without looking into the folder: every start asked for every avatar again."""
     async with serve_storage(respond_with(jpeg)) as host:
         first, second = make_cache(tmp_path / "a"), make_cache(tmp_path / "a")
         url = host.url("/astrid.jpg")
@@ -65,11 +64,7 @@ async def test_what_is_no_picture_is_not_kept_nor_asked_for_twice(tmp_path: Path
 
 
 async def test_a_hostile_avatar_is_none_and_leaves_nothing(tmp_path: Path, jpeg: bytes, clip: bytes) -> None:
-    """Every bomb, clips in a picture's place, what is larger than an avatar may be, under lying types and names.
-
-    Seen to fail with the decode limits of results, which let a picture of 60 million pixels through, and with a clip
-    taken for a picture.
-    """
+    """Every bomb, clips in a picture's place, what is larger than an avatar may be, under lying types and names."""
     large = encode_image(Image.new("1", (10_000, 6_000)), "PNG")
     bodies = [data for _, data in (*bombs.broken_images(), *bombs.broken_videos(tmp_path))] + [
         large,
@@ -120,7 +115,6 @@ async def test_an_avatar_is_named_by_nobody_and_fetched_from_no_odd_address(tmp_
 
 
 async def test_a_link_in_place_of_a_kept_avatar_is_not_looked_at(tmp_path: Path, jpeg: bytes) -> None:
-    """Seen to fail with is_file alone, which follows links: the secret would have been drawn as a face."""
     async with serve_storage(respond_with(jpeg)) as host:
         book = make_cache(tmp_path / "a")
         path = await book.get(host.url("/x"))
@@ -145,7 +139,6 @@ async def test_no_private_host_is_gone_to_for_a_public_service(tmp_path: Path, j
 
 
 async def test_the_least_lately_looked_at_go_above_the_cap(tmp_path: Path) -> None:
-    """Seen to fail when the oldest file went, however lately it was looked at."""
     body = encode_image(make_image(), "PNG")
     async with serve_storage(respond_with(body)) as host:
         book = make_cache(tmp_path / "a", max_bytes=3 * len(body))
@@ -175,7 +168,6 @@ def hold_until(gate: asyncio.Event, full: asyncio.Event, busy: list[int], body: 
 
 
 async def test_never_more_than_four_at_once_and_leaving_ends_them(tmp_path: Path, jpeg: bytes) -> None:
-    """Seen to fail without the semaphore: all ten were asked for together."""
     gate, full, busy = asyncio.Event(), asyncio.Event(), list[int]()
     async with serve_storage(hold_until(gate, full, busy, jpeg)) as host:
         book = make_cache(tmp_path / "a")

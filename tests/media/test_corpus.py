@@ -44,7 +44,6 @@ def mean_difference(one: Image.Image, other: Image.Image) -> float:
 
 @pytest.mark.parametrize("name", corpus.WHOLE)
 def test_a_whole_file_is_checked_and_shown(tmp_path: Path, name: str) -> None:
-    """Seen to fail as it was: the live WebM had no length, the sound lent its own, nine kinds were refused."""
     make, expect, suffix, seconds = corpus.WHOLE[name]
     data = make(tmp_path)
     found = check(data, expect)
@@ -67,26 +66,22 @@ def test_a_whole_file_is_checked_and_shown(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", corpus.CUT)
 def test_half_a_file_is_broken(tmp_path: Path, name: str) -> None:
-    """Seen to fail as it was: half a WebM and half a fragmented MP4 passed as whole."""
     with pytest.raises(BrokenFile):
         check(corpus.CUT[name](tmp_path))
 
 
 def test_two_recordings_in_one_transport_stream_are_kept(tmp_path: Path) -> None:
-    """Seen to fail as it was: where they meet a packet counts as damaged, and the paid file was thrown away."""
     data = corpus.clip_bytes(tmp_path, "a.ts")
     assert check(data + data).seconds == pytest.approx(1.0)
 
 
 def test_an_interlaced_clip_is_drawn_in_a_single_row(tmp_path: Path) -> None:
-    """Seen to fail as it was: the check draws one pixel, which two fields cannot be scaled to; the file was refused."""
     options = {"flags": "+ilme+ildct", "x264-params": "interlaced=1"}
     data = corpus.clip_bytes(tmp_path, "a.mp4", codec_options=options)
     assert check(data).seconds == pytest.approx(1.0)
 
 
 def test_frames_of_uneven_length_are_stepped_one_by_one(tmp_path: Path) -> None:
-    """Seen to fail as it was: `,` went by the average frame rate and left frames out."""
     times = [0, 100, 150, 1150, 1200, 1900, 2500, 2510, 2600, 2700]
     for suffix in ("mkv", "mp4"):
         path = corpus.write_clip(tmp_path / f"a.{suffix}", corpus.grey_frames(10), times=times)
@@ -100,7 +95,6 @@ def test_frames_of_uneven_length_are_stepped_one_by_one(tmp_path: Path) -> None:
 
 
 def test_a_seek_in_a_long_stretch_without_key_frames_arrives(tmp_path: Path) -> None:
-    """Seen to fail as it was: after 600 frames the seek stopped and showed the wrong one."""
     images = [Image.new("RGB", (32, 16), (20 + number // 4,) * 3) for number in range(800)]
     path = corpus.write_clip(tmp_path / "a.mp4", images, codec_options={"g": "9999", "keyint_min": "9999", "crf": "1"})
     with VideoReader(path, Canvas(8, 4)) as reader:
@@ -115,7 +109,6 @@ def test_a_seek_in_a_long_stretch_without_key_frames_arrives(tmp_path: Path) -> 
     ("aspect", "size"), [(Fraction(2), (192, 64)), (Fraction(1, 2), (96, 128)), (Fraction(1000), (96, 64))]
 )
 def test_pixels_that_are_not_square_are_drawn_so(tmp_path: Path, aspect: Fraction, size: tuple[int, int]) -> None:
-    """Seen to fail as it was: 320 × 180 at 2:1 was drawn, and called, 16:9."""
     path = corpus.write_clip(tmp_path / "a.mp4", [make_image(96, 64)], setup=corpus.set_aspect(aspect))
     facts = corpus.clip_facts(path)
     assert (facts.width, facts.height) == size
@@ -162,7 +155,6 @@ def test_a_page_in_hdr_is_not_grey(tmp_path: Path, transfer: int, low: int, high
     ],
 )
 def test_a_transparent_clip_lies_over_the_background(tmp_path: Path, name: str, options: dict[str, object]) -> None:
-    """Seen to fail as it was: what WebM keeps beside the picture was never read."""
     image = Image.new("RGBA", (96, 64), (200, 200, 200, 255))
     image.paste((200, 200, 200, 0), (0, 0, 48, 64))
     path = corpus.write_transparent_clip(tmp_path / name, image, **options)  # type: ignore[arg-type]
@@ -173,7 +165,6 @@ def test_a_transparent_clip_lies_over_the_background(tmp_path: Path, name: str, 
 
 
 def test_the_codec_is_called_by_its_name(tmp_path: Path) -> None:
-    """Seen to fail as it was: AV1 was called by its decoder, libdav1d."""
     path = corpus.write_clip(
         tmp_path / "a.mp4", [make_image(96, 64)], codec="libsvtav1", codec_options={"preset": "13"}
     )
@@ -184,7 +175,6 @@ def test_the_codec_is_called_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("zoom", [1.0, 4.0])
 def test_an_image_is_drawn_as_pillow_has_it(tmp_path: Path, kind: str, orientation: int, zoom: float) -> None:
-    """Seen to fail for TIFF as it was: Pillow turns that itself, so it was turned twice."""
     path = tmp_path / f"a.{kind.lower()}"
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -206,7 +196,6 @@ def test_an_image_is_drawn_as_pillow_has_it(tmp_path: Path, kind: str, orientati
 
 @pytest.mark.parametrize("side", [60, 120, 200, 320, 500])
 def test_a_jpeg_is_as_good_as_scaled_from_all_its_pixels(tmp_path: Path, side: int) -> None:
-    """Seen to fail as it was: 4 to 14 levels off, on the mean, where there are lines and letters."""
     path = tmp_path / "a.jpg"
     path.write_bytes(encode_image(corpus.noisy_page(), "JPEG", quality=90))
     with Image.open(path) as whole:
@@ -262,7 +251,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 def test_a_large_image_takes_little_memory(
     tmp_path: Path, kind: str, mode: str, side: int, options: dict[str, object]
 ) -> None:
-    """Checked, shown and zoomed; seen to fail as it was, with 917 MB for the PNG."""
+    """Checked, shown and zoomed."""
     path = tmp_path / f"a.{'jpg' if kind == 'JPEG' else kind.lower()}"
     path.write_bytes(encode_image(Image.new(mode, (side, side)), kind, **options))
     # Through a shell: a child of this large process would count its parent's memory as its own.

@@ -141,7 +141,6 @@ def pad(body: bytes) -> bytes:
     ],
 )
 async def test_what_is_no_picture_never_gets_the_final_name(tmp_path: Path, body: bytes) -> None:
-    """Seen to fail with the decode check taken out: the bare signatures of JPEG, PNG and WebP were saved."""
     async with serve_storage(respond_with(body, content_type="image/jpeg")) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(BrokenFile):
             await fetch.fetch(host.url(), name="7", expect="image")
@@ -149,7 +148,6 @@ async def test_what_is_no_picture_never_gets_the_final_name(tmp_path: Path, body
 
 
 async def test_an_avif_picture_is_saved(tmp_path: Path) -> None:
-    """Seen to fail as it was: a picture that was paid for was "of no kind this program opens", and not kept."""
     body = encode_image(make_image(), "AVIF")
     async with serve_storage(respond_with(body, content_type="image/avif")) as host, open_downloader(tmp_path) as fetch:
         result = await fetch.fetch(host.url(), name="7", expect="image")
@@ -174,7 +172,6 @@ ZIP = b"PK\x03\x04" + bytes(60)
 async def test_what_was_not_expected_is_kept_and_named(
     tmp_path: Path, clip: bytes, jpeg: bytes, kind: str | bytes, expect: MediaKind, suffix: str, note: str
 ) -> None:
-    """Seen to fail as it was: each was refused, and left to a link that expires."""
     body = {"clip": clip, "jpeg": jpeg}[kind] if isinstance(kind, str) else kind
     async with serve_storage(respond_with(body)) as host, open_downloader(tmp_path) as fetch:
         saved = await fetch.fetch(host.url(), name="7", expect=expect)
@@ -197,7 +194,6 @@ async def test_what_is_no_result_is_broken(tmp_path: Path, body: bytes, reason: 
 
 
 async def test_a_storage_that_refuses_is_not_called_a_link_that_was_not_followed(tmp_path: Path) -> None:
-    """Seen to fail as it was: "The link to this result was not followed: the storage answered HTTP 416"."""
     async with (
         serve_storage(respond_with(b"", "416 Range Not Satisfiable")) as host,
         open_downloader(tmp_path) as fetch,
@@ -274,7 +270,6 @@ async def test_what_three_cuts_left_is_gone_on_with_by_the_next_fetch(tmp_path: 
 async def test_no_rest_is_asked_of_a_storage_that_offers_none(
     tmp_path: Path, big_jpeg: bytes, etag: str, ranges: str
 ) -> None:
-    """Seen to fail with weak ETags accepted: the second request carried a Range."""
     handler = interrupt_every(len(big_jpeg) // 3, big_jpeg, etag=etag, ranges=ranges)
     async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
         with pytest.raises(StorageUnreachable):
@@ -288,7 +283,6 @@ async def test_no_rest_is_asked_of_a_storage_that_offers_none(
 async def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(
     tmp_path: Path, big_jpeg: bytes, jpeg: bytes, second: str
 ) -> None:
-    """Seen to fail with the part kept on 200: two versions were glued together, and a third request was needed."""
 
     async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         match len(host.requests):
@@ -351,7 +345,7 @@ async def test_a_length_beyond_the_cap_is_refused_before_the_body(tmp_path: Path
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity, gzip", "GZIP", "x-gzip"])
 async def test_fetch_unpacks_a_body_that_came_packed(tmp_path: Path, jpeg: bytes, encoding: str) -> None:
-    """A storage that packs unasked is no reason to lose what was paid. Seen to fail as it was: "packed as gzip"."""
+    """A storage that packs unasked is no reason to lose what was paid."""
     packed = zlib.compress(jpeg) if encoding == "deflate" else gzip.compress(jpeg, mtime=0)
     handler = respond_with(packed, content_encoding=encoding, etag='"a"', accept_ranges="bytes")
     async with serve_storage(handler) as host, open_downloader(tmp_path) as fetch:
@@ -403,7 +397,6 @@ async def test_fetch_takes_the_whole_file_under_another_status(
 
 
 async def test_fetch_tells_of_a_body_that_drips_and_goes_on(tmp_path: Path, jpeg: bytes) -> None:
-    """Seen to fail as it was: two of these held every other download back for half an hour."""
     slow = asyncio.Event()
 
     async def drip(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
@@ -452,7 +445,6 @@ async def test_no_room_is_seen_before_a_byte_is_written(tmp_path: Path, jpeg: by
 
 
 async def test_a_length_beyond_the_room_on_the_disk_is_seen_before_a_byte_is_written(tmp_path: Path) -> None:
-    """Seen to fail with the room left looked at and the length of the answer not: it waited for the body."""
 
     async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         writer.write(response_head(content_length=10**17))

@@ -12,7 +12,6 @@ DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 
 
 def test_what_no_font_has_is_its_plain_letter_or_a_question_mark_and_counted() -> None:
-    """Seen to fail without the look at the font: Pillow's own draws the same empty box for every one of these."""
     lettering = FontStack(13, font_paths=())
     assert lettering.choose_font("A café in Łódź, 港")[1] == "A cafe in ?odz, ?"
     assert lettering.substituted_count == 2
@@ -20,7 +19,6 @@ def test_what_no_font_has_is_its_plain_letter_or_a_question_mark_and_counted() -
 
 @pytest.mark.skipif(not DEJAVU.is_file(), reason="DejaVu Sans is not installed: apt install fonts-dejavu-core")
 def test_a_font_that_has_them_is_taken() -> None:
-    """Seen to fail with the first font for everything."""
     lettering = FontStack(13, font_paths=("/nowhere/at/all.ttf", str(DEJAVU)))
     words = "Café, Łódź, Ελλάδα, Москва"
     assert lettering.choose_font(words)[1] == words

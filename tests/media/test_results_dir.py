@@ -31,7 +31,6 @@ def publish_data(folder: ResultsDirectory, data: bytes, name: str = "7") -> Path
 
 
 def test_a_second_file_of_one_job_gets_a_name_of_its_own(tmp_path: Path) -> None:
-    """Seen to fail with os.rename in place of os.link: the second file replaced the first."""
     with closing(ResultsDirectory(tmp_path)) as folder:
         assert [publish_data(folder, data).name for data in (b"one", b"two", b"one", b"two", b"three")] == [
             "7.jpg", "7-2.jpg", "7.jpg", "7-2.jpg", "7-3.jpg"
@@ -74,7 +73,6 @@ def test_a_linked_results_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_swapping_the_folder_for_a_link_half_way_gains_nothing(tmp_path: Path) -> None:
-    """Seen to fail with paths in place of the folder's handle: the file landed in the stranger's folder."""
     results, elsewhere = tmp_path / "results", tmp_path / "elsewhere"
     elsewhere.mkdir()
     with closing(ResultsDirectory(results)) as folder:
@@ -139,7 +137,6 @@ def run_script(code: str, *arguments: str) -> str:
 
 @pytest.mark.parametrize("mask", ["0", "0o777", "0o022"])
 def test_modes_do_not_depend_on_the_umask(tmp_path: Path, mask: str) -> None:
-    """Seen to fail without fchmod: under umask 777 the folder could not be entered, nor its files read."""
     code = """
         import os, sys
         from contextlib import closing

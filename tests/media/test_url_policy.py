@@ -112,11 +112,6 @@ async def fail_on_resolve(host: str, port: int) -> list[str]:
 async def test_a_public_service_s_link_never_leads_into_a_private_network(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
-    """Seen to fail without the v4-mapped, NAT64 and 6to4 cases, without the numeric forms, and by Python's word alone.
-
-    Python calls fec0::1, ::127.0.0.1, ::ffff:0:7f00:1 and eight more of these global: they were gone to. Behind a proxy
-    the names with a dot at their end, of one label and of local suffixes were sent to it, and saved.
-    """
     async with (
         serve_storage(respond_with(jpeg)) as there,
         open_downloader(tmp_path, public=True, resolve=fail_on_resolve) as fetch,

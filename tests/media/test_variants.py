@@ -77,7 +77,6 @@ def decoded_frames(path: Path) -> list[bytes]:
 def test_every_frame_of_a_variant_is_found_forwards_backwards_and_by_its_time(
     tmp_path: Path, suffix: str, codec: str, rate: str, more: str, sound: float
 ) -> None:
-    """Seen to fail for every transport stream, for H.264 in AVI and for Flash: see the corpus for one of each."""
     path = tmp_path / f"a.{suffix}"
     write_variant(path, codec, rate, more, sound)
     data = path.read_bytes()

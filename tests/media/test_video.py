@@ -43,7 +43,6 @@ def test_the_poster_is_the_first_frame(clip_path: Path) -> None:
 
 @pytest.mark.parametrize(("quarters", "turn"), [(0, 0), (1, -90), (2, 180), (3, 90)])
 def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, turn: int) -> None:
-    """Seen to fail without the turn, and with it the wrong way round."""
     path = rotate_video(write_scene_video(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
     upright = make_image(96, 64).rotate(turn, expand=True)
     facts = clip_facts(path)
@@ -61,7 +60,6 @@ def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, tu
 @pytest.mark.parametrize(("quarters", "turn"), [(0, 0), (1, -90), (2, 180), (3, 90)])
 @pytest.mark.parametrize("zoom", [8.0, 16.0])
 def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int, turn: int, zoom: float) -> None:
-    """Seen to fail with the part cut before the frame was turned, and with the whole drawn whatever the view."""
     path = rotate_video(write_scene_video(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
     upright = make_image(96, 64).rotate(turn, expand=True)
     width, height = upright.size
@@ -79,7 +77,7 @@ def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int
 
 
 def test_a_part_of_a_clip_costs_no_more_than_the_clip_has_pixels(clip_path: Path) -> None:
-    """In cells of 8 × 16 pixels a whole at sixteen times is 265 MB; seen to fail when it was scaled up to be cut."""
+    """In cells of 8 × 16 pixels a whole at sixteen times is 265 MB."""
     with VideoReader(clip_path) as reader:
         reader.resize(Canvas(60, 30, (8, 16), Viewport(16.0, 0.5, 0.5)))
         tracemalloc.start()
@@ -104,7 +102,6 @@ def test_odd_sizes_have_no_padding(clip_path: Path, columns: int) -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(-1, 2), min_size=1, max_size=8))
 def test_scrubbing_anywhere_shows_the_frame_of_that_moment(clip_path: Path, moments: list[float]) -> None:
-    """Seen to fail with the look-ahead frame shown at once: the second of two close moments was a frame early."""
     with VideoReader(clip_path, Canvas(8, 4)) as reader:
         for moment in moments:
             found = reader.frame_at(moment)
@@ -184,7 +181,6 @@ def resource_usage() -> tuple[int, int]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files by /proc")
 def test_a_hundred_plays_leak_nothing(clip_path: Path) -> None:
-    """Seen to fail without closing the container: 100 files stayed open."""
 
     def play() -> None:
         with VideoReader(clip_path, Canvas(30, 15)) as reader:

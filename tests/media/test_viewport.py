@@ -32,7 +32,6 @@ views = st.builds(Viewport, st.floats(0.1, 40), st.floats(-2, 3), st.floats(-2, 
 def test_a_part_lies_within_its_picture_and_its_frame_within_the_cells(
     size: tuple[int, int], box: tuple[int, int], view: Viewport
 ) -> None:
-    """Seen to fail without holding the part at the picture's edges."""
     part = visible_crop(size, Canvas(*box, viewport=view))
     assert -1e-6 <= part.left < part.right <= size[0] + 1e-6
     assert -1e-6 <= part.top < part.bottom <= size[1] + 1e-6
@@ -64,7 +63,6 @@ def test_two_steps_closer_and_back_are_the_same_view() -> None:
 
 @given(views, st.lists(st.sampled_from([(1, 0), (-1, 0), (0, 1), (0, -1)]), max_size=30))
 def test_steps_beyond_the_edge_are_not_saved_up(view: Viewport, steps: list[tuple[int, int]]) -> None:
-    """Seen to fail when panning went from the wish instead of from the part in view."""
     size = (640, 480)
     for step in steps:
         view = pan_viewport(view, visible_crop(size, Canvas(40, 20, viewport=view)), size, *step)
@@ -81,7 +79,6 @@ def test_steps_beyond_the_edge_are_not_saved_up(view: Viewport, steps: list[tupl
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_corner_of_a_turned_picture_is_the_corner_one_sees(tmp_path: Path, orientation: int) -> None:
-    """Seen to fail when the part was cut before the picture was turned upright."""
     upright = Image.new("RGB", (200, 200), "blue")
     upright.paste("red", (0, 0, 50, 50))
     turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
@@ -96,7 +93,7 @@ def test_a_corner_of_a_turned_picture_is_the_corner_one_sees(tmp_path: Path, ori
 
 
 def test_a_part_of_a_large_jpeg_is_as_sharp_as_asked_for(tmp_path: Path) -> None:
-    """Stripes invisible from afar are told apart close up; seen to fail when the draft was for the whole."""
+    """Stripes invisible from afar are told apart close up."""
     image = Image.new("L", (1600, 400))
     image.putdata([255 * (x % 10 < 5) for _ in range(400) for x in range(1600)])
     path = tmp_path / "a.jpg"

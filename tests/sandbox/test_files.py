@@ -81,7 +81,6 @@ async def test_every_poll_signs_afresh_and_all_links_work(
 
 
 async def test_a_link_runs_out(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
-    """Seen to fail with the comparison of Expires taken out of signing.py."""
     request_id = await submit(api)
     sandbox.finish(request_id)
     link = (await poll(api, request_id))["result_url"]
@@ -195,7 +194,6 @@ async def test_files_can_be_drawn_before_they_are_asked_for() -> None:
 
 
 async def test_polls_are_answered_while_a_clip_is_drawn(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    """Seen to fail with the drawing on the event loop: the first poll then comes back after the clip."""
     link = await finish_job(sandbox, api, VIDEO_BODY | {"duration": 5})
     async with httpx.AsyncClient(verify=False) as cdn:
         drawing = asyncio.create_task(cdn.get(link))

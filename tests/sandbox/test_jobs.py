@@ -107,7 +107,6 @@ def test_durations_are_lognormal_around_their_median(kind: Any, median: float) -
     st.integers(),
 )
 def test_progress_never_falls_and_never_claims_the_end(shape: ProgressShape, shares: list[float], noise: int) -> None:
-    """Seen to fail for the noisy shape without its running maximum."""
     shown = [progress_at(shape, share, str(noise)) for share in sorted(shares)]
     assert shown == sorted(shown)
     assert all(0 <= progress <= 98 for progress in shown)

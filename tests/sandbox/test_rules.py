@@ -97,7 +97,6 @@ BAD_BODIES: list[tuple[str, object, str]] = [
 async def test_a_bad_body_is_refused_in_words_and_costs_nothing(
     sandbox: Sandbox, api: httpx.AsyncClient, body: object, reason: str
 ) -> None:
-    """Seen to fail for "duration true" with the bool check taken out of rules.py."""
     answer = await api.post(GENERATE_PATH, content=json.dumps(body), headers={"content-type": "application/json"})
     assert answer.status_code == 400
     told = answer.json()
@@ -201,7 +200,6 @@ async def test_characters_come_in_three_pages(sandbox: Sandbox, cdn: httpx.Async
 
 
 async def test_an_under_age_character_is_not_for_generation(api: httpx.AsyncClient) -> None:
-    """Seen to fail with the age check taken out of rules.py."""
     listed = (await api.get("/v2/characters")).json()["result"]
     mascot = next(character for character in listed if character["age"] < 18)
     answer = await api.post(GENERATE_PATH, json=IMAGE_BODY | {"images": [str(mascot["id"])]})
@@ -225,7 +223,6 @@ async def test_an_under_age_character_is_not_for_generation(api: httpx.AsyncClie
     ],
 )
 async def test_paging_has_bounds(api: httpx.AsyncClient, query: str) -> None:
-    """Seen to fail with 500 for the last."""
     assert (await api.get(f"/v2/characters?{query}")).status_code == 400
 
 

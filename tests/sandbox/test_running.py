@@ -35,7 +35,6 @@ def open_descriptors() -> int:
 
 
 async def test_starting_and_stopping_leaves_nothing_behind() -> None:
-    """Seen to fail with the listening sockets neither closed nor waited for on stop."""
     async with Sandbox(TINY_SETTINGS):
         pass
     before, tasks = open_descriptors(), asyncio.all_tasks()
@@ -48,7 +47,6 @@ async def test_starting_and_stopping_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize("turns", range(6))
 async def test_a_connection_accepted_just_before_the_stop_is_closed(turns: int) -> None:
-    """Seen to fail at turn 2 with the listener closed at once: asyncio leaves the socket to the garbage collector."""
     gc.collect()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -78,7 +76,6 @@ async def test_stopping_does_not_wait_for_idle_or_waiting_clients() -> None:
 
 
 async def test_stopping_gives_up_a_clip_half_way() -> None:
-    """Seen to fail when the studio is not told to stop before the servers are waited for."""
     async with asyncio.timeout(60), httpx.AsyncClient(verify=False) as client:
         async with Sandbox(SandboxSettings(video_size=(960, 1440))) as sandbox, api_client(sandbox) as api:
             link = await finish_job(sandbox, api, VIDEO_BODY | {"duration": 5})
@@ -137,7 +134,6 @@ def test_the_command_says_one_line_and_stops_on_a_signal(
 
 
 def test_the_command_ends_with_its_stdin_if_asked(child: list[subprocess.Popen[str]]) -> None:
-    """Seen to fail when the end of stdin is noticed but stops nothing."""
     process, _ = start_sandbox(child, "--until-stdin-closes")
     process.communicate(timeout=60)
     assert process.returncode == 0
@@ -177,7 +173,6 @@ def test_the_faults_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_demo_is_a_child_without_keys_in_a_session_of_its_own() -> None:
-    """Seen to fail with the environment handed on whole, and without start_new_session."""
     environ = dict(os.environ) | {"ETERNALAI_API_KEY": "canary-one", "ETERNAL_AI_API_KEY": "canary-two"}
     demo = launch_demo(environ=environ, speed=1000, seed=1)
     try:
@@ -236,7 +231,6 @@ def test_launching_imports_only_the_standard_library() -> None:
 
 
 async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
-    """Seen to fail with `load` emptied: the second run knew no such job, and the client called it lost."""
     settings = msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "sandbox.json")
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
         request_id = await submit(api)
@@ -256,7 +250,6 @@ async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
 async def test_memory_lost_under_way_is_told_once_and_orders_are_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Seen to fail while the order was charged and answered with 500."""
     folder = tmp_path / "demo"
     folder.mkdir()
     async with (
