@@ -14,9 +14,8 @@ from eternal_tui.media.download.avatars import AVATAR_LIMITS, MAX_CONCURRENT_DOW
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.limits import LinkPolicy
 from tests.media import bombs
-from tests.media.fetching import file_names
 from tests.media.files import encode_image, make_image
-from tests.media.server import Handler, ReceivedRequest, respond_with, response_head, serve_storage
+from tests.media.storage import Handler, ReceivedRequest, file_names, respond_with, response_head, serve_storage
 from tests.media.test_url_policy import BAD_LINKS, hostile_names
 
 

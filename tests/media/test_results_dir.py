@@ -15,7 +15,7 @@ import pytest
 
 from eternal_tui.media.download.results_dir import PartialFile, ResultsDirectory
 from eternal_tui.media.errors import BrokenFile, ResultsDirUnusable
-from tests.media.fetching import file_names
+from tests.media.storage import file_names
 
 
 def write_partial(folder: ResultsDirectory, data: bytes) -> tuple[PartialFile, str]:

@@ -3,91 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+import re
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.core.network import Network
-from eternal_tui.media.download.url_policy import is_public, parse_ip_literal, validate_url
+from eternal_tui.media.download.url_policy import Resolver, is_public, validate_url
 from eternal_tui.media.errors import LinkRejected, ResultError, StorageUnreachable
 from eternal_tui.media.limits import LinkPolicy
 from tests.certificates import make_certificate
-from tests.media.fetching import file_names, open_downloader
-from tests.media.server import ReceivedRequest, respond_with, response_head, serve_storage
+from tests.media.storage import (
+    ReceivedRequest,
+    fetch_refused,
+    file_names,
+    open_downloader,
+    respond_with,
+    response_head,
+    serve_storage,
+)
 
 PRIVATE_ADDRESSES = [
-    "127.0.0.1",
-    "127.9.9.9",
-    "0.0.0.0",
-    "10.0.0.1",
-    "172.16.0.1",
-    "192.168.1.1",
-    "169.254.169.254",
-    "100.64.0.1",
-    "224.0.0.1",
-    "255.255.255.255",
-    "198.18.0.1",
-    "::1",
-    "::",
-    "fe80::1",
-    "fc00::1",
-    "ff02::1",
-    "::ffff:127.0.0.1",
-    "::ffff:100.64.0.1",
-    "::ffff:169.254.169.254",
-    "64:ff9b::7f00:1",
-    "2002:7f00:1::1",
-    "2001:db8::1",
-    "::127.0.0.1",
-    "::a00:1",
-    "::ffff:0:7f00:1",
-    "::ffff:0:10.0.0.1",
-    "fec0::1",
-    "feff::1",
-    "64:ff9b:1::7f00:1",
-    "2606:4700::5efe:10.0.0.1",
-    "2606:4700::200:5efe:192.168.1.1",
-    "4000::1",
-    "5f00::1",
-]
-ENCODED_LOOPBACK_HOSTS = [
-    "2130706433",
-    "0x7f000001",
-    "0177.0.0.1",
-    "127.1",
-    "0x7f.1",
-    "0",
-    "localhost",
-    "a.localhost",
-    "LOCALHOST.",
-    "127.0.0.1.",
-    "169.254.169.254.",
-    "127.0.0.1..",
-    "0x7f000001.",
-    "①②⑦.⓪.⓪.①",
-    "127。0。0。1",
-    "metadata",
-    "metadata.",
-    "nas.lan",
-    "NAS.LAN.",
-    "printer.local",
-    "router.home",
-    "box.fritz.box",
-    "metadata.google.internal",
-    "intra.corp",
-    "10.0.0.1.nip.io",
-    "localtest.me",
-    "1.0.0.127.in-addr.arpa",
-]
-
-
-@pytest.mark.parametrize("address", PRIVATE_ADDRESSES)
-def test_private_addresses_are_not_public(address: str) -> None:
-    assert not is_public(address)
+    "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+    "224.0.0.1", "255.255.255.255", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
+    "::ffff:100.64.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::1", "2001:db8::1", "::127.0.0.1",
+    "::a00:1", "::ffff:0:7f00:1", "::ffff:0:10.0.0.1", "fec0::1", "feff::1", "64:ff9b:1::7f00:1",
+    "2606:4700::5efe:10.0.0.1", "2606:4700::200:5efe:192.168.1.1", "4000::1", "5f00::1",
+]  # fmt: skip
+LOCAL_HOSTS = [
+    "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0x7f.1", "0", "localhost", "a.localhost", "LOCALHOST.",
+    "127.0.0.1.", "169.254.169.254.", "127.0.0.1..", "0x7f000001.", "①②⑦.⓪.⓪.①", "127。0。0。1", "metadata",
+    "metadata.", "nas.lan", "NAS.LAN.", "printer.local", "router.home", "box.fritz.box", "metadata.google.internal",
+    "intra.corp", "10.0.0.1.nip.io", "localtest.me", "1.0.0.127.in-addr.arpa",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -97,44 +50,37 @@ def test_public_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
-@pytest.mark.parametrize("host", ENCODED_LOOPBACK_HOSTS[:6])
-def test_numbers_that_resolvers_take_for_addresses_are_seen_as_such(host: str) -> None:
-    found = parse_ip_literal(host)
-    assert found is not None
-    assert not is_public(found)
-
-
 async def fail_on_resolve(host: str, port: int) -> list[str]:
     raise AssertionError(f"{host} was looked up")
 
 
-@pytest.mark.parametrize("host", [*PRIVATE_ADDRESSES, *ENCODED_LOOPBACK_HOSTS])
+@pytest.mark.parametrize("host", [*PRIVATE_ADDRESSES, *LOCAL_HOSTS])
 async def test_a_public_service_s_link_never_leads_into_a_private_network(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
-    async with (
-        serve_storage(respond_with(jpeg)) as there,
-        open_downloader(tmp_path, public=True, resolve=fail_on_resolve) as fetch,
-    ):
+    """Nor does it through a proxy, which would look the name up."""
+    async with serve_storage(respond_with(jpeg)) as there:
         link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"
-        with pytest.raises(LinkRejected):
-            await fetch.fetch(link, name="7", expect="image")
-        environ = {"http_proxy": there.url("")}
-        async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as through_proxy:
-            with pytest.raises(LinkRejected):
-                await through_proxy.fetch(link, name="7", expect="image")
+        for environ in ({}, {"http_proxy": there.url("")}):
+            async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as downloader:
+                with pytest.raises(LinkRejected):
+                    await downloader.fetch(link, name="7", expect="image")
     assert there.requests == []
     assert file_names(tmp_path) == []
 
 
+def resolve_to(*addresses: str) -> Resolver:
+    async def resolve(host: str, port: int) -> list[str]:
+        return list(addresses)
+
+    return resolve
+
+
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["1.1.1.1", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fe80::1%lo"]])
 async def test_a_name_that_resolves_inwards_is_refused(tmp_path: Path, jpeg: bytes, found: list[str]) -> None:
-    async def resolve(host: str, port: int) -> list[str]:
-        return found
-
     async with (
         serve_storage(respond_with(jpeg)) as there,
-        open_downloader(tmp_path, public=True, resolve=resolve) as fetch,
+        open_downloader(tmp_path, public=True, resolve=resolve_to(*found)) as fetch,
     ):
         with pytest.raises(LinkRejected, match="private network"):
             await fetch.fetch(there.url(host="cdn.example"), name="7", expect="image")
@@ -159,9 +105,7 @@ async def test_an_unknown_name_and_a_dead_first_address(tmp_path: Path, jpeg: by
     async def unknown(host: str, port: int) -> list[str]:
         raise OSError
 
-    async def second(host: str, port: int) -> list[str]:
-        return ["127.0.0.2", "127.0.0.1"]  # nothing listens on the first
-
+    second = resolve_to("127.0.0.2", "127.0.0.1")  # nothing listens on the first
     async with serve_storage(respond_with(jpeg)) as there:
         async with open_downloader(tmp_path, resolve=unknown) as fetch:
             with pytest.raises(StorageUnreachable, match="name was not found"):
@@ -193,14 +137,9 @@ async def test_redirects_are_followed_five_times_and_no_further(tmp_path: Path, 
      "http://user:word@127.0.0.1/", "http://[::1", "//", "http://\x7f/", "\\\\host\\share"],
 )  # fmt: skip
 async def test_redirects_to_elsewhere_are_refused(tmp_path: Path, location: str) -> None:
-    async with (
-        serve_storage(respond_with(b"", "302 Found", location=location)) as there,
-        open_downloader(tmp_path) as fetch,
-    ):
-        with pytest.raises((LinkRejected, StorageUnreachable)):
-            await fetch.fetch(there.url(), name="7", expect="image")
-    assert len(there.requests) <= 6
-    assert file_names(tmp_path) == []
+    error, requests = await fetch_refused(tmp_path, respond_with(b"", "302 Found", location=location), ResultError)
+    assert isinstance(error, (LinkRejected, StorageUnreachable))
+    assert len(requests) <= 6
 
 
 async def test_a_redirect_into_the_private_network_is_refused(tmp_path: Path) -> None:
@@ -215,20 +154,13 @@ async def test_a_redirect_into_the_private_network_is_refused(tmp_path: Path) ->
     assert [asked.path for asked in proxy.requests] == ["http://cdn.example/a"]
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate("cdn.invalid", tmp_path_factory.mktemp("tls"))
-
-
-async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
-    tmp_path: Path, jpeg: bytes, certificate: Path
-) -> None:
+async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(tmp_path: Path, jpeg: bytes) -> None:
     """Connecting by address must not weaken TLS: the certificate is still held against the link's host."""
+    certificate = make_certificate("cdn.invalid", tmp_path)
     server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server_side.load_cert_chain(certificate)
-
-    async def resolve(host: str, port: int) -> list[str]:
-        return ["127.0.0.1"]
+    options: dict[str, Any] = {"resolve": resolve_to("127.0.0.1"), "environ": {"SSL_CERT_FILE": str(certificate)}}
+    results = tmp_path / "results"
 
     async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         if asked.path == "/down":
@@ -238,7 +170,7 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
 
     async with (
         serve_storage(handler, server_side) as there,
-        open_downloader(tmp_path, resolve=resolve, environ={"SSL_CERT_FILE": str(certificate)}) as fetch,
+        open_downloader(results, **options) as fetch,
     ):
         saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
         assert saved.path.read_bytes() == jpeg
@@ -246,32 +178,14 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(
             await fetch.fetch(there.url(host="other.invalid"), name="8", expect="image")
         with pytest.raises(LinkRejected, match="plain http"):
             await fetch.fetch(there.url("/down", host="cdn.invalid"), name="9", expect="image")
-    assert file_names(tmp_path) == ["7.jpg"]
+    assert file_names(results) == ["7.jpg"]
 
 
-@pytest.mark.parametrize(
-    ("environ", "host", "proxy"),
-    [
-        ({}, "cdn.example", None),
-        ({"HTTPS_PROXY": "http://proxy:8080"}, "cdn.example", "http://proxy:8080"),
-        ({"https_proxy": "proxy:8080"}, "cdn.example", "http://proxy:8080"),
-        ({"ALL_PROXY": "socks5://proxy:1"}, "cdn.example", "socks5://proxy:1"),
-        ({"HTTP_PROXY": "http://proxy:8080"}, "cdn.example", None),
-        ({"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "other.example,cdn.example"}, "cdn.example", None),
-        ({"HTTPS_PROXY": "http://proxy:8080", "NO_PROXY": "*"}, "cdn.example", None),
-    ],
-)
-def test_the_environment_names_the_proxy(environ: dict[str, str], host: str, proxy: str | None) -> None:
-    assert (Network(environ).route(f"https://{host}/").address or None) == proxy
-
-
-async def test_through_a_proxy_the_name_goes_along_and_literals_are_still_checked(tmp_path: Path, jpeg: bytes) -> None:
+async def test_through_a_proxy_the_name_goes_along(tmp_path: Path, jpeg: bytes) -> None:
     async with serve_storage(respond_with(jpeg)) as proxy:
         environ = {"http_proxy": proxy.url("")}
-        async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as fetch:
-            await fetch.fetch("http://cdn.example/a?sig=1", name="7", expect="image")
-            with pytest.raises(LinkRejected, match="private network"):
-                await fetch.fetch("http://0x7f000001/a", name="8", expect="image")
+        async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as downloader:
+            await downloader.fetch("http://cdn.example/a?sig=1", name="7", expect="image")
     assert [asked.path for asked in proxy.requests] == ["http://cdn.example/a?sig=1"]
 
 
@@ -301,50 +215,30 @@ def test_any_text_is_a_link_or_refused(text: str, before: str) -> None:
 def hostile_names(count: int) -> list[str]:
     """Return file names as attackers send them, each once plain and in mixtures, always the same ones."""
     pieces = [
-        *("../", "..\\", "/etc/passwd", "%2e%2e%2f", "\x00", ".jpg", ".desktop", ";", '"', "'", "\r\n", "\x1b[2J"),
-        *(
-            "C:",
-            "~",
-            "$(id)",
-            "`id`",
-            "|",
-            "CON",
-            "\u202egpj.exe",
-            "é",
-            "a" * 300,
-            "-rf",
-            " ",
-            "*",
-            ".",
-            "..",
-            "filename*=",
-        ),
-    ]
+        "../", "..\\", "/etc/passwd", "%2e%2e%2f", "\x00", ".jpg", ".desktop", ";", '"', "'", "\r\n", "\x1b[2J", "C:",
+        "~", "$(id)", "`id`", "|", "CON", "\u202egpj.exe", "é", "a" * 300, "-rf", " ", "*", ".", "..", "filename*=",
+    ]  # fmt: skip
     chance = random.Random(5)
     return ["".join(chance.choices(pieces, k=chance.randint(1, 5))) for _ in range(count)]
 
 
-async def test_500_hostile_names_never_change_ours(tmp_path: Path, jpeg: bytes) -> None:
+async def test_hostile_names_never_change_ours(tmp_path: Path, jpeg: bytes) -> None:
     """In the path, the query and Content-Disposition: the only file ever made is the job's own."""
-    names = hostile_names(500)
-    results = tmp_path / "results"
+    names, results = hostile_names(200), tmp_path / "results"
 
     async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
-        name = names[len(there.requests) - 1].replace("\r", "").replace("\n", "").replace("\x00", "")
-        sent = name.encode("utf-8").decode("latin-1")
+        sent = re.sub("[\r\n\0]", "", names[asked.number - 1]).encode().decode("latin-1")
         disposition = f'attachment; filename="{sent}"'
         writer.write(response_head(content_length=len(jpeg), content_disposition=disposition, content_type=sent) + jpeg)
 
-    async with serve_storage(handler) as there, open_downloader(results) as fetch:
-        saved = 0
+    saved = 0
+    async with serve_storage(handler) as there, open_downloader(results) as downloader:
         for name in names:
-            try:
-                found = await fetch.fetch(there.url(f"/{name}?filename={name}"), name="0000012", expect="image")
-            except ResultError:
-                continue
-            saved += 1
-            assert found.path == results / "0000012.jpg"
-    assert saved > 250
+            with contextlib.suppress(ResultError):
+                found = await downloader.fetch(there.url(f"/{name}?filename={name}"), name="0000012", expect="image")
+                assert found.path == results / "0000012.jpg"
+                saved += 1
+    assert saved > 100
     assert file_names(tmp_path) == ["results"]
     assert file_names(results) == ["0000012.jpg"]
 
@@ -376,7 +270,7 @@ def test_plain_http_link_is_followed_only_where_the_service_or_the_setting_allow
             validate_url("http://cdn.example/a", policy)
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254.", "metadata", "nas.lan", "[fe80::1]", "192.168.1.1"])
+@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254.", "nas.lan", "[fe80::1]"])
 async def test_a_service_on_this_machine_leads_to_this_machine_and_no_other_private_one(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
