@@ -177,7 +177,8 @@ _RULE_PATTERN = re.compile(r"(?P<kind>[a-z0-9-]+)(?:@(?P<place>[a-z]+))?(?::(?P<
 _PROMPT_RULE_PATTERN = re.compile(r"fault:([a-z0-9-]+)(?:@([a-z]+))?(?::(\d+))?")
 
 
-def _parse_places(fault: Fault, place: str | None) -> tuple[FaultPlace, ...]:
+def parse_places(fault: Fault, place: str | None) -> tuple[FaultPlace, ...]:
+    """Return where a fault strikes: at this place, or where it does when none is named; raises ValueError."""
     if place is None:
         return default_places(fault)
     if place not in allowed_places(fault):
@@ -195,7 +196,7 @@ def parse_rule(text: str) -> FaultRule:
         fault = Fault(match["kind"])
     except ValueError:
         raise ValueError(f"unknown fault {match['kind']!r}; known: {', '.join(Fault)}") from None
-    places = _parse_places(fault, match["place"])
+    places = parse_places(fault, match["place"])
     amount = match["amount"]
     if amount is None:
         return FaultRule(fault=fault, places=places)
@@ -214,7 +215,7 @@ def rules_in_prompt(prompt: str) -> list[FaultRule]:
     for kind, place, times in _PROMPT_RULE_PATTERN.findall(prompt):
         if kind in set(Fault):
             fault = Fault(kind)
-            places = _parse_places(fault, place) if place in allowed_places(fault) else default_places(fault)
+            places = parse_places(fault, place) if place in allowed_places(fault) else default_places(fault)
             rules.append(FaultRule(fault=fault, places=places, times=int(times) if times else None))
     return rules
 

