@@ -18,7 +18,6 @@ from eternal_tui.sandbox.asgi import (
     padded_response,
 )
 from eternal_tui.sandbox.faults import Fault, FaultPlace
-from eternal_tui.sandbox.simulator import SandboxJob
 from eternal_tui.sandbox.state import SandboxState
 
 _FILE_PATH_PATTERN = re.compile(r".*/(?:img|vid)-generated-(?P<request_id>[0-9a-f-]{36})_\d+\.(?:jpg|mp4)")
@@ -32,23 +31,16 @@ def _xml_error(status: int, code: str, message: str) -> Response:
     return Response(text, status_code=status, media_type="application/xml")
 
 
-def _parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """The bytes a Range header asks for as (start, end); ValueError when it cannot be met; None to ignore it."""
+def _parse_range(header: str, size: int) -> range | None:
+    """The bytes that a Range header asks for, an empty range when it cannot be met; None to ignore it."""
     match = _RANGE_PATTERN.fullmatch(header.strip())
     if match is None or match[1] == match[2] == "":
         return None
     if match[1] == "":
-        start, end = max(0, size - int(match[2])), size
-        if int(match[2]) == 0:
-            raise ValueError(header)
-    else:
-        start = int(match[1])
-        end = min(size, int(match[2]) + 1) if match[2] else size
-        if match[2] and int(match[2]) < start:
-            return None
-    if start >= size:
-        raise ValueError(header)
-    return start, end
+        return range(max(0, size - int(match[2])), size)
+    start = int(match[1])
+    last = int(match[2] or max(start, size))
+    return None if last < start else range(start, min(size, last + 1))
 
 
 def _range_response(request: Request, content: bytes, media_type: str) -> Response:
@@ -57,20 +49,16 @@ def _range_response(request: Request, content: bytes, media_type: str) -> Respon
     known_tags = re.split(r"\s*,\s*", request.headers.get("if-none-match", "").replace("W/", ""))
     if tag in known_tags or known_tags == ["*"]:
         return Response(status_code=304, headers=headers)
-    wanted = request.headers.get("range") if request.method == "GET" else None
-    if wanted is None or request.headers.get("if-range", tag) != tag:
+    has_range = request.method == "GET" and request.headers.get("if-range", tag) == tag
+    span = _parse_range(request.headers.get("range", "") if has_range else "", len(content))
+    if span is None:
         return Response(content, media_type=media_type, headers=headers)
-    try:
-        span = _parse_range(wanted, len(content))
-    except ValueError:
+    if not span:
         answer = _xml_error(416, "InvalidRange", "The requested range is not satisfiable")
         answer.headers.update(headers | {"content-range": f"bytes */{len(content)}"})
         return answer
-    if span is None:
-        return Response(content, media_type=media_type, headers=headers)
-    start, end = span
-    headers["content-range"] = f"bytes {start}-{end - 1}/{len(content)}"
-    return Response(content[start:end], status_code=206, media_type=media_type, headers=headers)
+    headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{len(content)}"
+    return Response(content[span.start : span.stop], status_code=206, media_type=media_type, headers=headers)
 
 
 class CdnRoutes:
@@ -102,18 +90,12 @@ class CdnRoutes:
             return await self._access_denied(request)
         return _range_response(request, await self._state.renderer.render(identity), "image/jpeg")
 
-    def _find_job(self, path: str) -> SandboxJob | None:
-        match = _FILE_PATH_PATTERN.fullmatch(path)
-        job = self._state.jobs.get(match["request_id"]) if match else None
-        if job is None or self._state.signer.path_of(job) != path:
-            return None
-        return job
-
     async def _result_file(self, request: Request) -> Response:
         state = self._state
         path = request.url.path
-        job = self._find_job(path)
-        if job is None:
+        match = _FILE_PATH_PATTERN.fullmatch(path)
+        job = state.jobs.get(match["request_id"]) if match else None
+        if job is None or state.signer.path_of(job) != path:
             return await self._access_denied(request)
         if problem := state.signer.rejection_reason(path, request.query_params, state.now()):
             return _xml_error(403, "AccessDenied", problem)
@@ -129,28 +111,27 @@ class CdnRoutes:
             return Response(_LOGIN_PAGE, media_type="text/html")
         content = await state.renderer.render(job.request)
         if Fault.ENCRYPTED in job.faults:
-            content = self._encrypt(content)
+            # No readable bytes, in place of an undocumented cipher.
+            pad = hashlib.shake_256(b"sandbox").digest(len(content))
+            content = bytes(a ^ b for a, b in zip(content, pad, strict=True))
         media_type = "video/mp4" if job.request.kind == "video" else "image/jpeg"
         return self._deliver(request, fault, content, media_type)
 
-    def _encrypt(self, content: bytes) -> bytes:
-        """Return bytes of the same length that are not readable, in place of an undocumented cipher."""
-        pad = hashlib.shake_256(b"sandbox").digest(len(content))
-        return bytes(a ^ b for a, b in zip(content, pad, strict=True))
-
     def _deliver(self, request: Request, fault: Fault | None, content: bytes, media_type: str) -> Response:
-        if fault is Fault.TRUNCATED:
-            return ShortResponse(content[: len(content) // 2], len(content), media_type)
-        if fault is Fault.WRONG_LENGTH:
-            return ShortResponse(content, len(content) + _EXCESS_LENGTH_BYTES, media_type)
-        if fault is Fault.CUT:
-            return Response(content[: len(content) // 2], media_type=media_type)
-        if fault is Fault.HUGE_BODY:
-            return padded_response(self._state, content, media_type)
-        if fault is Fault.DRIP:
-            return dripping_response(self._state, content, media_type)
-        if fault is Fault.GZIP:
-            return Response(gzip.compress(content), media_type=media_type, headers={"content-encoding": "gzip"})
+        half = content[: len(content) // 2]
+        match fault:
+            case Fault.TRUNCATED:
+                return ShortResponse(half, len(content), media_type)
+            case Fault.WRONG_LENGTH:
+                return ShortResponse(content, len(content) + _EXCESS_LENGTH_BYTES, media_type)
+            case Fault.CUT:
+                return Response(half, media_type=media_type)
+            case Fault.HUGE_BODY:
+                return padded_response(self._state, content, media_type)
+            case Fault.DRIP:
+                return dripping_response(self._state, content, media_type)
+            case Fault.GZIP:
+                return Response(gzip.compress(content), media_type=media_type, headers={"content-encoding": "gzip"})
         return _range_response(request, content, media_type)
 
 

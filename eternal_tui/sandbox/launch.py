@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,49 +27,22 @@ class DemoStartError(Exception):
 
 
 class DemoService:
-    """A sandbox in a child process; it ends when this process closes it or dies."""
+    """A sandbox in a child process; it ends when this process closes it or dies.
+
+    `api_url`, `cdn_url` and `key`, which it accepts, are known once it is ready.
+    """
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-        self._ready: dict[str, str] = {}
-
-    @property
-    def api_url(self) -> str:
-        """Base URL of the API; known once ready."""
-        return self._ready_field("api_url")
-
-    @property
-    def cdn_url(self) -> str:
-        """Base URL of the CDN; known once ready."""
-        return self._ready_field("cdn_url")
-
-    @property
-    def key(self) -> str:
-        """The key it accepts; known once ready."""
-        return self._ready_field("key")
-
-    @property
-    def pid(self) -> int:
-        """Process id of the child."""
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Return whether the child is alive."""
-        return self._process.poll() is None
-
-    def _ready_field(self, name: str) -> str:
-        if not self._ready:
-            raise DemoStartError("The demo's service is not ready yet.")
-        return self._ready[name]
+        self.process = process
+        self.api_url = self.cdn_url = self.key = ""
 
     def wait_ready_blocking(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> Self:
         """Wait for the ready line; raises DemoStartError, and leaves no child, when none comes in time."""
-        if self._ready:
+        if self.api_url:
             return self
         try:
-            ready = json.loads(self._read_ready_line(time.monotonic() + timeout_seconds))
-            self._ready = {name: str(ready[name]) for name in ("api_url", "cdn_url", "key")}
+            ready = json.loads(self._read_ready_line(timeout_seconds))
+            self.api_url, self.cdn_url, self.key = (str(ready[name]) for name in ("api_url", "cdn_url", "key"))
         except (DemoStartError, ValueError, KeyError, TypeError) as problem:
             self.close()
             raise DemoStartError(f"The demo's service did not start: {problem}") from problem
@@ -79,43 +50,35 @@ class DemoService:
 
     async def wait_ready(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> Self:
         """As wait_ready_blocking, in a thread."""
-        await asyncio.to_thread(self.wait_ready_blocking, timeout_seconds)
-        return self
+        return await asyncio.to_thread(self.wait_ready_blocking, timeout_seconds)
 
-    def _read_ready_line(self, deadline: float) -> bytes:
-        if self._process.stdout is None:
-            raise DemoStartError("its output is not connected.")
-        descriptor = self._process.stdout.fileno()
-        line = b""
-        while not line.endswith(b"\n"):
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([descriptor], [], [], left)[0]:
-                raise DemoStartError("it said nothing in time.")
-            part = os.read(descriptor, _MAX_READY_LINE_BYTES)
-            if not part:
-                raise DemoStartError(f"it ended with code {self._process.wait(_STOP_TIMEOUT_SECONDS)}.")
-            line += part
-            if len(line) > _MAX_READY_LINE_BYTES:
-                raise DemoStartError("its first line is too long.")
+    def _read_ready_line(self, timeout_seconds: float) -> bytes:
+        output = self.process.stdout
+        if output is None or not select.select([output], [], [], timeout_seconds)[0]:
+            raise DemoStartError("it said nothing in time.")
+        # The child writes the line at once.
+        line = output.readline(_MAX_READY_LINE_BYTES)
+        if not line:
+            raise DemoStartError(f"it ended with code {self.process.wait(_STOP_TIMEOUT_SECONDS)}.")
         return line
 
     def kill(self) -> None:
         """End the child at once, from any thread. What it remembers is on disk: it is written with each request."""
-        self._process.kill()
+        self.process.kill()
 
     def close(self, grace_seconds: float = _STOP_TIMEOUT_SECONDS) -> None:
         """End the child and wait for it, `grace_seconds` seconds before it is killed; harmless when called again."""
-        for stream in (self._process.stdin, self._process.stdout):
+        for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
-        if self._process.poll() is None:
-            self._process.terminate()
+        if self.process.poll() is None:
+            self.process.terminate()
         try:
-            self._process.wait(grace_seconds)
+            self.process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self.process.kill()
+            self.process.wait()
 
     def __enter__(self) -> Self:
         """Wait until it is ready."""
@@ -126,11 +89,6 @@ class DemoService:
     ) -> None:
         """End the child."""
         self.close()
-
-
-def _environ_without_keys(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without keys; the demo must not be able to spend, nor to show what could."""
-    return {name: value for name, value in environ.items() if name not in _KEY_VARIABLES}
 
 
 def launch_demo(
@@ -156,7 +114,8 @@ def launch_demo(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env=_environ_without_keys(environ),
+        # The demo must not be able to spend, nor to show what could.
+        env={name: value for name, value in environ.items() if name not in _KEY_VARIABLES},
         start_new_session=True,
     )
     return DemoService(process)

