@@ -106,7 +106,7 @@ class ApiRoutes:
 
     async def _generate(self, request: Request) -> Response:
         state = self._state
-        parse = partial(parse_generate, find=state.characters.find, strict=state.settings.strict)
+        parse = partial(parse_generate, find=state.find_character, strict=state.settings.strict)
         return await self._answer_post(request, parse, self._submit)
 
     async def _create_character(self, request: Request) -> Response:
@@ -212,11 +212,11 @@ class ApiRoutes:
         page = _integer_parameter(request, "page", 1, 1_000_000)
         limit = _integer_parameter(request, "limit", _DEFAULT_PAGE_LIMIT, MAX_PAGE_LIMIT)
         listed: list[dict[str, object]] = []
-        rows = state.characters.page(page, limit)
+        rows = state.characters[(page - 1) * limit : page * limit]
         if fault is Fault.ENDLESS_LIST:
             rows = [
                 msgspec.structs.replace(each, id=1_000_000 + page * limit + number)
-                for number, each in enumerate(state.characters.page(1, limit))
+                for number, each in enumerate(state.characters[:limit])
             ]
         for character in rows:
             entry = msgspec.structs.asdict(character)

@@ -86,7 +86,7 @@ class CdnRoutes:
 
     async def _avatar(self, request: Request) -> Response:
         identity = request.path_params["character"]
-        if self._state.characters.find(str(identity)) is None:
+        if self._state.find_character(str(identity)) is None:
             return await self._access_denied(request)
         return _range_response(request, await self._state.renderer.render(identity), "image/jpeg")
 

@@ -57,7 +57,6 @@ _MASCOTS = {
     23: ("Pip", 12, "A schoolbook mascot: a drawn owl with round glasses who explains fractions."),
     96: ("Dot", 9, "A drawn ladybird from a counting book for primary schools."),
 }
-_MASCOT_GENDER = "nonbinary"
 
 
 def _names() -> Iterator[tuple[str, str]]:
@@ -88,55 +87,22 @@ def default_characters() -> list[Character]:
     """The 137 characters in list order; two are mascots listed as under 18, which clients must leave out."""
     made: list[Character] = []
     names = _names()
-    while len(made) < 137:
-        identity = FIRST_ID + ID_STEP * len(made)
-        if mascot := _MASCOTS.get(len(made)):
+    for place in range(137):
+        identity = FIRST_ID + ID_STEP * place
+        if mascot := _MASCOTS.get(place):
             name, age, text = mascot
             made.append(
-                Character(identity, f"{name.lower()}_mascot", name, text, age, _MASCOT_GENDER, category="education")
+                Character(identity, f"{name.lower()}_mascot", name, text, age, "nonbinary", category="education")
             )
         else:
-            name, gender = next(names)
-            made.append(_make_character(name, gender, identity))
+            made.append(_make_character(*next(names), identity))
     return made
 
 
-class CharacterCatalog:
-    """The characters a sandbox knows: the default ones, and those created since."""
-
-    def __init__(self) -> None:
-        self._characters = default_characters()
-        self._by_id = {str(character.id): character for character in self._characters}
-
-    def __len__(self) -> int:
-        return len(self._characters)
-
-    def find(self, character_id: str) -> Character | None:
-        """The character with this ID, written as the API writes it in ``images``."""
-        return self._by_id.get(character_id)
-
-    def page(self, number: int, limit: int) -> list[Character]:
-        """Page ``number``, counted from 1; empty beyond the end."""
-        start = (number - 1) * limit
-        return self._characters[start : start + limit]
-
-    def create(self, prompt: str) -> Character:
-        """Add an adult character whose name and trade follow from the prompt."""
-        digest = hashlib.sha256(prompt.encode()).digest()
-        name, gender = list(_names())[digest[0] % 120]
-        identity = FIRST_ID + ID_STEP * len(self._characters)
-        character = msgspec.structs.replace(
-            _make_character(name, gender, identity), username=f"{name.lower()}_{identity}", category="custom"
-        )
-        self.add(character)
-        return character
-
-    def add(self, character: Character) -> None:
-        """Add a created character to the end of the list."""
-        self._characters.append(character)
-        self._by_id[str(character.id)] = character
-
-    @property
-    def created(self) -> list[Character]:
-        """Those that were added since the start."""
-        return self._characters[len(default_characters()) :]
+def create_character(prompt: str, place: int) -> Character:
+    """An adult character whose name and trade follow from the prompt, for this place in the list."""
+    digest = hashlib.sha256(prompt.encode()).digest()
+    name, gender = list(_names())[digest[0] % 120]
+    identity = FIRST_ID + ID_STEP * place
+    made = _make_character(name, gender, identity)
+    return msgspec.structs.replace(made, username=f"{name.lower()}_{identity}", category="custom")

@@ -22,7 +22,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from eternal_tui.core.files import write_atomic
-from eternal_tui.sandbox.characters import Character, CharacterCatalog
+from eternal_tui.sandbox.characters import Character, create_character, default_characters
 from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultPlan
 from eternal_tui.sandbox.render import MediaRenderer
 from eternal_tui.sandbox.settings import SandboxSettings, seeded_rng
@@ -61,7 +61,8 @@ class SandboxState:
         self.renderer = MediaRenderer(settings)
         self.credits = Decimal(str(settings.credits)).quantize(Decimal("0.01"))
         self.jobs: dict[str, SandboxJob] = {}
-        self.characters = CharacterCatalog()
+        self.characters = default_characters()
+        self._default_count = len(self.characters)
         self.requests, self.leaks = list[RecordedRequest](), list[RecordedRequest]()
         self.charged, self.created = list[str](), list[str]()
         self.closing, self.activity = asyncio.Event(), asyncio.Event()
@@ -148,10 +149,15 @@ class SandboxState:
         passed = self.now() - job.created_at
         return progress_at(job.shape, passed / job.run_seconds if job.run_seconds > 0 else 1.0, job.request_id)
 
+    def find_character(self, character_id: str) -> Character | None:
+        """The character with this ID, written as the API writes it in ``images``."""
+        return next((each for each in self.characters if str(each.id) == character_id), None)
+
     def create_character(self, prompt: str) -> Character:
         """Charge for a new character and add it to the list."""
         self.spend(CHARACTER_PRICE)
-        character = self.characters.create(prompt)
+        character = create_character(prompt, len(self.characters))
+        self.characters.append(character)
         self.created.append(str(character.id))
         self._save()
         return character
@@ -162,8 +168,7 @@ class SandboxState:
             stored = msgspec.json.decode(path.read_bytes(), type=_StoredState)
             self.credits = Decimal(stored.credits)
             self.jobs = {job.request_id: job for job in stored.jobs}
-            for character in stored.characters:
-                self.characters.add(character)
+            self.characters += stored.characters
 
     def _save(self) -> None:
         """Write the state whole after each paid request."""
@@ -171,7 +176,7 @@ class SandboxState:
             return
         jobs = list(self.jobs.values())[-MAX_JOBS:]
         try:
-            stored = _StoredState(str(self.credits), jobs, self.characters.created)
+            stored = _StoredState(str(self.credits), jobs, self.characters[self._default_count :])
             write_atomic(self._state_file, msgspec.json.encode(stored))
         except OSError as problem:
             # Charged and queued all the same, and served until the end of this run. Reported once.
