@@ -27,23 +27,20 @@ def to_python(request: GenerateRequest, base_url: str, header: str = "x-api-key"
     bearer = "Bearer " if header.lower() == _BEARER_HEADER else ""
     key = 'os.environ["ETERNALAI_API_KEY"]'
     header_line(header, "")
-    return "\n".join(
-        (
-            "import os",
-            "",
-            "import httpx",
-            "",
-            "answer = httpx.post(",
-            f"    {base_url.rstrip('/') + '/v2/base/generate'!r},",
-            f"    headers={{{header!r}: {repr(bearer) + ' + ' if bearer else ''}{key}}},",
-            f"    json={request.body()!r},",
-            "    timeout=60,",
-            ")",
-            "answer.raise_for_status()",
-            "print(answer.json())",
-            "",
-        )
-    )
+    return f"""\
+import os
+
+import httpx
+
+answer = httpx.post(
+    {base_url.rstrip("/") + GENERATE_PATH!r},
+    headers={{{header!r}: {repr(bearer) + " + " if bearer else ""}{key}}},
+    json={request.body()!r},
+    timeout=60,
+)
+answer.raise_for_status()
+print(answer.json())
+"""
 
 
 def header_line(header: str, key: str) -> str:

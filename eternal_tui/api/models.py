@@ -166,10 +166,19 @@ def validation_errors(request: GenerateRequest) -> dict[str, str]:
         "character": character_error(request.character),
         "prompt": _prompt_error(request.prompt),
         "type": "" if request.type in ("image", "video") else "type must be image or video.",
-        "duration": _duration_error(request),
-        "audio": "audio applies to videos only." if request.audio is not None and request.type != "video" else "",
-        "quality": _quality_error(request),
+        "duration": "",
+        "audio": "",
+        "quality": "" if request.quality in (None, "low", "high") else "quality must be low or high.",
     }
+    # Not isinstance: True is an int too, and would go out as a duration of `true`.
+    if type(request.duration) is not int or not MIN_DURATION_SECONDS <= request.duration <= MAX_DURATION_SECONDS:
+        bounds = f"{MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS}"
+        errors["duration"] = f"duration must be a whole number of seconds from {bounds}."
+    for field, kind in (("duration", "video"), ("audio", "video"), ("quality", "image")):
+        if getattr(request, field) is None:
+            errors[field] = ""
+        elif request.type != kind:
+            errors[field] = f"{field} applies to {kind}s only."
     return {field: sentence for field, sentence in errors.items() if sentence}
 
 
@@ -210,22 +219,3 @@ def _prompt_error(prompt: str) -> str:
     if "\x00" in prompt:
         return "Prompt contains a NUL character. Remove it."
     return ""
-
-
-def _duration_error(request: GenerateRequest) -> str:
-    if request.duration is None:
-        return ""
-    if request.type != "video":
-        return "duration applies to videos only."
-    # Not isinstance: True is an int too, and would go out as a duration of `true`.
-    if type(request.duration) is not int or not MIN_DURATION_SECONDS <= request.duration <= MAX_DURATION_SECONDS:
-        return f"duration must be a whole number of seconds from {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS}."
-    return ""
-
-
-def _quality_error(request: GenerateRequest) -> str:
-    if request.quality is None:
-        return ""
-    if request.type != "image":
-        return "quality applies to images only."
-    return "" if request.quality in ("low", "high") else "quality must be low or high."

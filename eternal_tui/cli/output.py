@@ -287,7 +287,4 @@ class SanitizedStderr(io.TextIOBase):
         from eternal_tui.config.credentials import known_keys
         from eternal_tui.core.logging import Redactor
 
-        redactor = Redactor()
-        for secret in known_keys(os.environ):
-            redactor.add_secret(secret)
-        return sanitize(redactor.redact(line))
+        return sanitize(Redactor(known_keys(os.environ)).redact(line))

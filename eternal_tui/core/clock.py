@@ -36,25 +36,13 @@ class StopRequested(Exception):
     """A wait ended because of a StopSignal."""
 
 
-class StopSignal:
-    """Stops every wait that runs under `run_until_stopped`."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    @property
-    def is_set(self) -> bool:
-        """Whether a stop was requested."""
-        return self._event.is_set()
-
-    def set(self) -> None:
-        """Ask to stop at the next wait, or in the present one."""
-        self._event.set()
+class StopSignal(asyncio.Event):
+    """Stops every wait that runs under `run_until_stopped`, once it is set."""
 
     async def run_until_stopped(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return what `coroutine` returns; raise StopRequested where a stop was requested before it ended."""
         waiting = asyncio.create_task(coroutine)
-        tasks = (waiting, asyncio.create_task(self._event.wait()))
+        tasks = (waiting, asyncio.create_task(self.wait()))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -51,8 +51,8 @@ _STANDARD_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message
 class Redactor:
     """Takes out of a text what must not be written down: keys, key headers, and the query part of addresses."""
 
-    def __init__(self) -> None:
-        self._secrets: list[Secret] = []
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._secrets = list(secrets)
 
     def add_secret(self, secret: Secret) -> None:
         """Hide this value from now on, wherever it turns up."""
@@ -179,9 +179,7 @@ def format_crash_report(error: BaseException, secrets: Iterable[Secret], *, comm
     import platform
     import traceback
 
-    redactor = Redactor()
-    for secret in secrets:
-        redactor.add_secret(secret)
+    redactor = Redactor(secrets)
     lines = [
         f"eternal-tui {__version__}, command {command}",
         f"Python {platform.python_version()} on {platform.platform()}",

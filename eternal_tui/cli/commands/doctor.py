@@ -324,10 +324,8 @@ def _build_report(checks: list[Check], advice: list[SafeText], context: Context)
     from eternal_tui.config.settings import SettingsError
     from eternal_tui.core.logging import Redactor
 
-    redactor = Redactor()
     # The checks have read the key, wherever it is.
-    for secret in known_keys(context.environ):
-        redactor.add_secret(secret)
+    redactor = Redactor(known_keys(context.environ))
     lines = [f"{'ok' if one.ok else '!!'}  {one.name:<13}  {one.detail}" for one in checks]
     lines += ["", *(f"{name} {_package_version(name)}" for name in _PACKAGES)]
     try:

@@ -178,7 +178,7 @@ class RequestSender:
     async def _post_with_retries(self, intent: Job, stop: StopSignal) -> SubmitResponse | CreateCharacterResponse:
         unsent = iter(UNSENT_RETRY_SECONDS)
         while True:
-            if stop.is_set:
+            if stop.is_set():
                 raise RequestNotSent(STOPPED_BEFORE_SEND_MESSAGE)
             try:
                 response = await stop.run_until_stopped(self._post(intent))
