@@ -85,20 +85,16 @@ def test_a_secret_never_shows_itself() -> None:
     assert secret.reveal() == CANARY
 
 
-def test_a_secret_is_not_written_down() -> None:
+def test_a_secret_is_not_written_down_and_compares_by_value() -> None:
+    secret = Secret(CANARY)
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with pytest.raises(TypeError, match="not written down"):
-            pickle.dumps(Secret(CANARY), protocol)
-    secret = Secret(CANARY)
+            pickle.dumps(secret, protocol)
     assert copy.copy(secret) is copy.deepcopy(secret) is secret
-
-
-def test_secrets_compare_by_value_and_have_no_hash() -> None:
-    assert Secret("a") == Secret("a")
-    assert Secret("a") != Secret("b")
-    assert Secret("a") != "a"
+    assert secret == Secret(CANARY)
+    assert secret not in (Secret("b"), CANARY)
     with pytest.raises(TypeError):
-        hash(Secret("a"))
+        hash(secret)
 
 
 @pytest.mark.parametrize("text", ["abcdefgh", " sk_live_1234 \n", "x" * 512, "!#$%&~{}[]"])
@@ -138,21 +134,11 @@ def key_and_source(settings: Settings, environ: dict[str, str]) -> tuple[str, st
     return found.key.reveal(), found.source
 
 
-def test_find_key_without_key_is_none(settings: Settings) -> None:
-    assert find_key(settings, {}) is None
-
-
 def test_invalid_key_is_not_skipped(settings: Settings) -> None:
+    assert find_key(settings, {}) is None
     store_key(Secret("from-the-file"), settings, in_file=True)
     with pytest.raises(ApiKeyError, match="ETERNALAI_API_KEY"):
         find_key(settings, {"ETERNALAI_API_KEY": "not a key"})
-
-
-def test_the_first_line_of_the_command_counts(settings: Settings) -> None:
-    command = settings_with_command(settings, *python_command(f"print('  {CANARY}  ')\nprint('user: someone')"))
-    found = find_key(command, {})
-    assert found is not None
-    assert found.key == Secret(CANARY)
 
 
 @pytest.mark.parametrize(("end", "goes_on"), [("\\n", ""), ("", ""), ("\\n", "; time.sleep(60)")])
@@ -161,7 +147,7 @@ def test_key_command_with_running_child_gives_first_line(
 ) -> None:
     monkeypatch.setattr(credentials, "LINE_GRACE_SECONDS", 0.2)
     code = (
-        "import subprocess, sys, time; sys.stdout.write('canary-key-1" + end + "'); sys.stdout.flush();"
+        "import subprocess, sys, time; sys.stdout.write('  canary-key-1 " + end + "'); sys.stdout.flush();"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(2)'])" + goes_on
     )
     assert key_and_source(settings_with_command(settings, *python_command(code)), {})[0] == "canary-key-1"
@@ -170,12 +156,13 @@ def test_key_command_with_running_child_gives_first_line(
 def test_key_command_runs_without_shell_and_key(settings: Settings, tmp_path: Path) -> None:
     marker = tmp_path / "made-by-a-shell"
     code = (
-        "import os, sys; seen = set(os.environ) & {'ETERNALAI_API_KEY', 'KEPT'};"
+        "import os, sys; seen = set(os.environ) & {'ETERNALAI_API_KEY', 'COPY', 'KEPT'};"
         "print('-'.join(sorted(seen)) + '-' + sys.argv[1][:1] * 8)"
     )
     command = settings_with_command(settings, *python_command(code), f"$(touch {marker})")
-    found = credentials._key_from_command(command.api_key_command, {"ETERNALAI_API_KEY": CANARY, "KEPT": "1"})
-    assert found.reveal() == "KEPT-$$$$$$$$"
+    environ = {"ETERNALAI_API_KEY": "", "COPY": CANARY, "KEPT": "1"}
+    parse_key(CANARY, "another place")
+    assert key_and_source(command, environ)[0] == "KEPT-$$$$$$$$"
     assert not marker.exists()
 
 
@@ -233,12 +220,12 @@ def test_the_file_is_ours_alone_whatever_the_umask(settings: Settings) -> None:
     assert key_and_source(settings, {})[0] == "another-key"
 
 
-@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601, 0o644])
-def test_key_file_readable_by_others_is_rejected(settings: Settings, mode: int) -> None:
+def test_key_file_readable_by_others_is_rejected(settings: Settings) -> None:
     store_key(Secret(CANARY), settings, in_file=True)
-    key_file(settings).chmod(mode)
-    with pytest.raises(ApiKeyError, match="chmod 600"):
-        find_key(settings, {})
+    for mode in (0o640, 0o604, 0o660, 0o601, 0o644):
+        key_file(settings).chmod(mode)
+        with pytest.raises(ApiKeyError, match="chmod 600"):
+            find_key(settings, {})
 
 
 def test_a_link_a_folder_and_a_pipe_are_no_key_file(settings: Settings, tmp_path: Path) -> None:
@@ -314,35 +301,26 @@ def test_a_keyring_that_does_not_answer_is_given_up(settings: Settings, monkeypa
     asked.set()
 
 
-def test_each_service_has_its_own_key(settings: Settings) -> None:
+def test_each_service_has_its_own_key_and_delete_key_removes_it_everywhere(settings: Settings) -> None:
     """A key for one host must not be offered to another."""
-    backend = MemoryKeyring()
-    keyring.set_keyring(backend)
-    store_key(Secret(CANARY), settings, in_file=False)
-    other = Settings(config_path=settings.config_path, base_url="https://elsewhere.example")
-    assert find_key(other, {}) is None
-    assert list(backend.passwords) == [("eternal-tui", "open.eternalai.org")]
-
-
-def test_delete_key_removes_it_everywhere(settings: Settings) -> None:
     backend = MemoryKeyring()
     keyring.set_keyring(backend)
     assert has_keyring()
     store_key(Secret(CANARY), settings, in_file=False)
+    other = Settings(config_path=settings.config_path, base_url="https://elsewhere.example")
+    assert find_key(other, {}) is None
+    assert list(backend.passwords) == [("eternal-tui", "open.eternalai.org")]
     store_key(Secret(CANARY), settings, in_file=True)
     assert delete_key(settings) == ["the system keyring", str(key_file(settings))]
     assert find_key(settings, {}) is None
     assert delete_key(settings) == []
 
 
-def test_children_do_not_inherit_the_key() -> None:
+def test_children_do_not_inherit_a_key_from_the_environment_or_a_file(settings: Settings) -> None:
     key = "a-key-that-nobody-has-met"
     environ = {"ETERNALAI_API_KEY": "a", "ETERNAL_AI_API_KEY": "b", "PATH": "/bin", "COPY": f"x{key}y"}
     assert environ_without_keys(environ) == {"PATH": "/bin", "COPY": f"x{key}y"}
     assert environ_without_keys({**environ, "ETERNALAI_API_KEY": f" {key}\n"}) == {"PATH": "/bin"}
-
-
-def test_children_do_not_inherit_a_stored_key(settings: Settings) -> None:
     store_key(Secret("a-key-out-of-a-file"), settings, in_file=True)
     assert find_key(settings, {}) is not None
     assert environ_without_keys({"COPY": "x a-key-out-of-a-file", "PATH": "/bin"}) == {"PATH": "/bin"}

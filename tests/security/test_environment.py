@@ -56,20 +56,6 @@ def test_what_variables_hold_is_written_as_by_the_neutralised_twin(program: Prog
             assert told[0] == told[1], verb
 
 
-@pytest.mark.parametrize("name", ["API_KEY_COMMAND", "BASE_URL", "IMAGES", "DAILY_CAP", "KEY_HEADER", "CONFIG"])
-def test_a_setting_of_the_environment_is_refused_as_its_twin_is(program: Program, name: str) -> None:
-    """The command that gives the key is run without a shell, found nowhere, and told of."""
-    program.environ.pop("ETERNALAI_API_KEY")
-    program.environ.pop("ETERNAL_TUI_BASE_URL")
-    verb = ("watch",) if name == "API_KEY_COMMAND" else ("config",)
-    for text in hostile_texts(36)[:: 3 * SAMPLE_STEP]:
-        one, other = (
-            command_output_lines(program, {f"ETERNAL_TUI_{name}": each}, verb, TtyTextIO)
-            for each in (text, sanitize(text))
-        )
-        assert one == other
-
-
 PASSWORD = "canary-of-the-proxy"
 PROXIES = [
     "foo://canary-user:{}@127.0.0.1:9", "http://canary-user:{}@127.0.0.1:99999",

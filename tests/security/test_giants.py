@@ -7,12 +7,7 @@ import json
 import subprocess
 import sys
 
-import pytest
-
-from eternal_tui.jobs.model import to_record
-from tests.cli.program import ROOT, Program
-from tests.security.hostile import find_unsafe_lines, hostile_job
-from tests.security.test_hostile_history import SAVED_FIELDS, write_history
+from tests.cli.program import ROOT
 
 READ_SCRIPT = """
 import json, resource, sys, time
@@ -66,28 +61,3 @@ def test_the_largest_answers_hold_up_nobody_and_fit_into_little_memory() -> None
     assert len(took) == 60
     assert {name: seconds for name, seconds in took.items() if seconds > 0.4} == {}
     assert megabytes < 160
-
-
-@pytest.mark.parametrize("field", ["timeline", "tags", "keys"])
-def test_a_record_of_very_many_elements(program: Program, field: str) -> None:
-    """The verb ends, in bounded memory, and prints a screenful."""
-    plain, count = to_record(hostile_job("x", **SAVED_FIELDS)), 50_000
-    many: dict[str, object] = {
-        "timeline": {"timeline": [[0.0, "x", "y"]] * count},
-        "tags": {"tags": ["t"] * count},
-        "keys": {f"k{number}": 1 for number in range(count)},
-    }[field]  # type: ignore[assignment]
-    write_history(program.data_dir, [json.dumps({**plain, **many})])
-    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (1_500_000_000,) * 2); "
-    code = f"{limited}from eternal_tui.__main__ import main; sys.exit(main())"
-    ran = subprocess.run(
-        [sys.executable, "-c", code, "show", "1"],
-        env=program.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
-    assert ran.returncode == 0, ran.stderr
-    assert len(ran.stdout) < 20_000
-    assert find_unsafe_lines(ran.stdout) == find_unsafe_lines(ran.stderr) == []

@@ -106,9 +106,12 @@ def write_history(folder: Path, rows: list[str]) -> None:
 )
 def test_the_verbs_live(program: Program, rows: list[str]) -> None:
     write_history(program.data_dir, rows)
-    for arguments in (("jobs",), ("jobs", "--json"), ("jobs", "--totals"), ("show", "1"), ("export", "-"), ("doctor",)):
+    # The eighth record has 20,000 turns, the tenth as many tags.
+    shown = [("show", "1"), ("show", "8"), ("show", "10")]
+    for arguments in (*shown, ("jobs",), ("jobs", "--json"), ("jobs", "--totals"), ("export", "-"), ("doctor",)):
         ran = program.run(*arguments)
         assert ran.code != 70, ran.err
+        assert arguments not in shown or len(ran.out) < 20_000
         assert find_unsafe_lines(ran.out) == find_unsafe_lines(ran.err) == []
         assert "/etc/passwd" not in ran.out
         assert "Traceback" not in ran.err
