@@ -54,13 +54,6 @@ class _StoredCatalog(msgspec.Struct, frozen=True):
     characters: tuple[Character, ...]
 
 
-class Verdict(msgspec.Struct, frozen=True):
-    """The result of a check: `rejection` is why the character is not submitted; `note` is about an old list."""
-
-    rejection: str = ""
-    note: SafeText = SafeText("")
-
-
 class CharacterCatalog:
     """Every listed character by id; `allowed` are the approved adults.
 
@@ -187,15 +180,13 @@ class CharacterCatalog:
         is_pending = character is not None and character.is_adult and not character.is_allowed
         return self._is_younger_than(PENDING_RECHECK_SECONDS if is_pending else MAX_AGE_SECONDS)
 
-    async def check_allowed(self, character_id: str) -> str:
-        """Return why the character is not submitted, empty where it is; loads the list if needed."""
-        return (await self.judge(character_id)).rejection
-
-    async def judge(self, character_id: str) -> Verdict:
-        """Decide whether the character is submitted; loads the list if needed.
+    async def check_allowed(
+        self, character_id: str, notify_user: Callable[[SafeText], object] = lambda _note: None
+    ) -> str:
+        """Return why the character is not submitted, empty where it is; loads the list if needed.
 
         One that is missing from a complete list is submitted: the service judges it. Without a list within
-        `MAX_LIST_SECONDS`, only one that a list of the last 30 days shows as an adult is.
+        `MAX_LIST_SECONDS`, only one that a list of the last 30 days shows as an adult is, and `notify_user` is called.
         """
         if not self.is_known(character_id):
             await self.refresh(character_id)
@@ -208,19 +199,16 @@ class CharacterCatalog:
                 status=sanitize(character.status, limit=40),
             )
         if rejection or not character_id or self.is_fresh or normalize_character_id(character_id) in self.partial:
-            return Verdict(rejection)
-        if character is not None and self._is_younger_than(MAX_TRUSTED_SECONDS):
-            days = round((self._clock.time() - (self.fetched_at or 0.0)) / 86_400)
-            return Verdict(
-                note=format_safe(
-                    "Could not load the character list; the list cached {days} days ago shows {id} as an adult.",
-                    days=days,
-                    id=sanitize(character_id, limit=80),
-                )
-            )
-        return Verdict(
-            f"Could not load the character list to check the age of character {character_id}: {self.load_error}"
+            return rejection
+        if character is None or not self._is_younger_than(MAX_TRUSTED_SECONDS):
+            return f"Could not load the character list to check the age of character {character_id}: {self.load_error}"
+        note = format_safe(
+            "Could not load the character list; the list cached {days} days ago shows {id} as an adult.",
+            days=round((self._clock.time() - (self.fetched_at or 0.0)) / 86_400),
+            id=sanitize(character_id, limit=80),
         )
+        notify_user(note)
+        return ""
 
     async def refresh(self, wanted: str = "", *, on_long_wait: Callable[[], None] = lambda: None) -> bool:
         """Load the list until it is complete or holds `wanted`; return False after a bounded time without either.

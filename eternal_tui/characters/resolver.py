@@ -40,13 +40,10 @@ async def resolve_character(
             ),
             is_unreachable=isinstance(catalog.load_error, RequestNotSent),
         )
-    verdict = await catalog.judge(found.id)
-    if verdict.note:
-        notify_user(verdict.note)
-    if not verdict.rejection:
+    if not (rejection := await catalog.check_allowed(found.id, notify_user)):
         return found
     is_unreachable = not catalog.rejection_reason(found.id) and isinstance(catalog.load_error, RequestNotSent)
-    return ResolvedCharacter(problem=verdict.rejection, is_unreachable=is_unreachable)
+    return ResolvedCharacter(problem=rejection, is_unreachable=is_unreachable)
 
 
 class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,5 +220,4 @@ class CharacterCheck:
 
     async def _check_each(self, unknown: Iterable[str]) -> None:
         for each in unknown:
-            if note := (await self._catalog.judge(each)).note:
-                self._notify_user(note)
+            await self._catalog.check_allowed(each, self._notify_user)
