@@ -138,10 +138,6 @@ class LazyClient:
         await self.get_client()
         return self._demo is not None or self.found_key is not None
 
-    async def reload_key(self) -> None:
-        """Forget the client, so that a key given meanwhile is found at the next call."""
-        await self.close()
-
     async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid POST, once."""
         return await (await self.get_client()).submit(request)
@@ -160,7 +156,7 @@ class LazyClient:
         return await (await self.get_client()).create_character(prompt)
 
     async def close(self) -> None:
-        """Close every connection, and wait for no key any more."""
+        """Close every connection, and wait for no key any more; the next call looks for a key again."""
         kill_key_commands()
         async with self._connect_lock:
             client, self._client = self._client, None

@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.traceback import Traceback
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import ApiClient, Timeouts, make_key_auth
+from eternal_tui.api.client import MAX_BODY_BYTES, ApiClient, Timeouts, make_key_auth
 from eternal_tui.api.models import GenerateRequest
-from eternal_tui.api.transport import MAX_BODY_BYTES
 from eternal_tui.core.secret import Secret
 from tests.api.raw_server import RawServer, always_respond, http_response, never_respond
 

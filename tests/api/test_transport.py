@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.transport import (
+from eternal_tui.api.client import (
     MAX_BODY_BYTES,
     SendTracker,
     is_provably_unsent,

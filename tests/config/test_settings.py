@@ -14,8 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eternal_tui.config.loader import SETTING_NAMES, default_config_path, default_data_dir, load_settings
-from eternal_tui.config.render import config_schema, render_config
+from eternal_tui.config.loader import (
+    SETTING_NAMES,
+    config_schema,
+    default_config_path,
+    default_data_dir,
+    load_settings,
+    render_config,
+)
 from eternal_tui.config.settings import NotifySettings, Settings, SettingsError
 from eternal_tui.config.validation import validate_base_url
 from eternal_tui.core.network import is_loopback

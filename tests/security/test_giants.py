@@ -13,7 +13,7 @@ READ_SCRIPT = """
 import json, resource, sys, time
 from eternal_tui.api import errors, parsing
 from eternal_tui.api.errors import error_from_response
-from eternal_tui.api.transport import MAX_BODY_BYTES
+from eternal_tui.api.client import MAX_BODY_BYTES
 
 def fill(head, piece, tail):
     return head + piece * ((MAX_BODY_BYTES - len(head) - len(tail)) // len(piece)) + tail

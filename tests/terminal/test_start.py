@@ -13,7 +13,6 @@ DEFERRED_MODULES = (
 
     "argparse", "hashlib", "_hashlib", "secrets", "tomllib",
     "eternal_tui.api.client", "eternal_tui.media.download.downloader", "eternal_tui.media.download.avatars",
-    "eternal_tui.config.render",
     "eternal_tui.cli.parser", "eternal_tui.media.decode.video",
     "eternal_tui.tui.request_form.form", "eternal_tui.tui.gallery.gallery", "eternal_tui.tui.screens.viewer",
 )  # fmt: skip

@@ -100,7 +100,7 @@ def _edit(context: Context) -> int:
 
 def _create_if_missing(path: Path) -> bool:
     """Create the file, every setting explained and commented out; False where it exists."""
-    from eternal_tui.config.render import config_template
+    from eternal_tui.config.loader import config_template
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def _create_if_missing(path: Path) -> bool:
 def _print(context: Context) -> int:
     import json
 
-    from eternal_tui.config.render import config_schema, render_config
+    from eternal_tui.config.loader import config_schema, render_config
 
     streams = context.output
     if context.arguments.schema:

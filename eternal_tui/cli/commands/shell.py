@@ -293,7 +293,7 @@ def _format_keys(keys: str) -> str:
 
 
 def _configuration_lines() -> Iterator[str]:
-    from eternal_tui.config.render import config_template
+    from eternal_tui.config.loader import config_template
 
     yield _escape_text(
         "Each setting is also a variable, such as ETERNAL_TUI_DAILY_CAP. "

@@ -196,7 +196,7 @@ class ApiKeyScreen(Dialog[SafeText]):
             return
         self.api_key_input.value = ""
         connection = self._services.client
-        await connection.reload_key()
+        await connection.close()
         await connection.has_key()
         saved = format_safe("Key saved to {where}.", where=where)
         found = connection.found_key

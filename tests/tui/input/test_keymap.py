@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 
 import eternal_tui.tui
-from eternal_tui.config.render import config_template
+from eternal_tui.config.loader import config_template
 from eternal_tui.config.settings import Settings
 from eternal_tui.tui import config_watch
 from eternal_tui.tui.input.actions import ALL_ACTIONS
