@@ -21,6 +21,7 @@ from eternal_tui.core.sanitize import sanitize
 from eternal_tui.drafts.expansion import expand_prompts, is_template
 from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import parse_tags
+from eternal_tui.jobs.submit.submitter import SubmitDetails
 
 if TYPE_CHECKING:
     from eternal_tui.cli.context import Context
@@ -43,19 +44,12 @@ _SETTINGS_BY_TYPE = {"image": ("quality",), "video": ("duration", "audio")}
 _CSV_DELIMITERS = ",;\t"
 
 
-class PlannedRequest(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedRequest(SubmitDetails, frozen=True, kw_only=True):
     """One request to submit; `request.character` may still be a name. `source` says where it was read."""
 
     request: GenerateRequest
-    tags: tuple[str, ...] = ()
-    note: str = ""
-    template: str = ""
     output: str = ""
     source: str = ""
-    name: str = ""
-    retry_of: int | None = None
-    index: int = 0
-    batch: str = ""
 
 
 class InputError(Exception):
@@ -81,7 +75,7 @@ def plan_requests(context: Context) -> list[PlannedRequest]:
         planned = _plan_options(context, characters, defaults)
     if len(planned) > MAX_JOBS_PER_RUN:
         raise UsageError(f"{len(planned)} requests; one run sends at most {MAX_JOBS_PER_RUN}.")
-    return [msgspec.structs.replace(one, index=number) for number, one in enumerate(planned, 1)]
+    return [msgspec.structs.replace(one, batch_index=number) for number, one in enumerate(planned, 1)]
 
 
 def _plan_options(context: Context, characters: list[str], defaults: dict[str, Any]) -> list[PlannedRequest]:

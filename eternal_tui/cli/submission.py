@@ -40,7 +40,7 @@ from eternal_tui.jobs.billing.charges import to_amount
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.formatting import UNSENT_CAUSES, pluralize
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.jobs.submit.submitter import MAX_QUEUED_WAIT_SECONDS, SubmitDetails
+from eternal_tui.jobs.submit.submitter import MAX_QUEUED_WAIT_SECONDS
 
 if TYPE_CHECKING:
     from eternal_tui.api.models import GenerateRequest
@@ -116,7 +116,7 @@ class SubmissionRun:
         if self._arguments.dry_run:
             _print_plan(self._context, self._engine, planned)
             return ExitCode.SUCCESS
-        self._outputs = {one.index: one.output for one in planned}
+        self._outputs = {one.batch_index or 1: one.output for one in planned}
         self._last_earlier_id = max((job.id for job in self._engine.store.newest_first()), default=0)
         with show_progress(self._engine, self._output, self._own_jobs):
             try:
@@ -142,7 +142,11 @@ class SubmissionRun:
             self._batch = os.urandom(4).hex()
         if not self._arguments.dry_run:
             await _check_limits(self._context, self._engine, chosen)
-        return chosen
+        batches = [one.batch or self._batch for one in chosen]
+        return [
+            msgspec.structs.replace(one, batch=batch, batch_index=one.batch_index if batch else None)
+            for one, batch in zip(chosen, batches, strict=True)
+        ]
 
     async def _resolve_characters(self, planned: Sequence[PlannedRequest]) -> list[PlannedRequest]:
         resolved: dict[str, ResolvedCharacter] = {}
@@ -164,7 +168,7 @@ class SubmissionRun:
             msgspec.structs.replace(
                 one,
                 request=msgspec.structs.replace(one.request, character=resolved[one.request.character].id),
-                name=resolved[one.request.character].name or one.name,
+                character_name=resolved[one.request.character].name or one.character_name,
             )
             for one in planned
         ]
@@ -198,34 +202,35 @@ class SubmissionRun:
             if self._shutdown.signal_number:
                 raise ShutdownRequested(self._shutdown.signal_number)
             if max_cost is not None and (refusal := _over_limit(self._engine, one, self._own_jobs(), max_cost)):
-                self._extra_codes.append(ExitCode.FAILED if self._own_jobs() else ExitCode.USAGE)
-                self._output.error(refusal)
-                self._report_unsent(len(planned) - number)
+                self._stop(refusal, len(planned) - number)
                 return
             try:
                 # Confirmed together before; the cap is checked again for each.
                 wait_seconds = min(MAX_QUEUED_WAIT_SECONDS, self._seconds_left())
                 submitting = self._engine.submitter.submit(
-                    [one.request], [self._details(one)], confirmed=True, wait_seconds=wait_seconds
+                    [one.request], [one], confirmed=True, wait_seconds=wait_seconds
                 )
                 (job,) = await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS)
             except (DailyCapExceeded, HistoryError) as error:
                 if not self._own_jobs():
                     raise
-                self._extra_codes.append(ExitCode.FAILED)
-                self._output.error(sanitize(str(error)))
-                self._report_unsent(len(planned) - number)
+                self._stop(sanitize(str(error)), len(planned) - number)
                 return
             self._report_submitted(job)
             if job.state is JobState.UNCONFIRMED or job.cause in _FATAL_CAUSES:
                 self._report_unsent(len(planned) - number - 1)
                 return
 
+    def _stop(self, reason: SafeText, unsent_count: int) -> None:
+        self._extra_codes.append(ExitCode.FAILED if self._own_jobs() else ExitCode.USAGE)
+        self._output.error(reason)
+        self._report_unsent(unsent_count)
+
     async def _submit_queued(self, planned: Sequence[PlannedRequest]) -> None:
         """Queue all requests before the first can be sent, so that none is lost, and report each as it is sent."""
         submitter = self._engine.submitter
-        requests, details = [one.request for one in planned], [self._details(one) for one in planned]
-        submitting = submitter.submit(requests, details, confirmed=True, wait_seconds=None)
+        requests = [one.request for one in planned]
+        submitting = submitter.submit(requests, planned, confirmed=True, wait_seconds=None)
         seconds = MAX_QUEUED_WAIT_SECONDS
         for job in await self._shutdown.run(submitting, grace_seconds=SUBMIT_GRACE_SECONDS):
             waiting = submitter.wait_until_sent(job, min(seconds, self._seconds_left()))
@@ -235,25 +240,13 @@ class SubmissionRun:
             self._report_submitted(sent)
 
     async def _enqueue(self, planned: Sequence[PlannedRequest]) -> None:
-        requests, details = [one.request for one in planned], [self._details(one) for one in planned]
-        jobs = await self._engine.submitter.submit(requests, details, confirmed=True, only_queue=True)
+        requests = [one.request for one in planned]
+        jobs = await self._engine.submitter.submit(requests, planned, confirmed=True, only_queue=True)
         self._queued_ids = frozenset(job.id for job in jobs)
         for job in jobs:
             self._report_submitted(job)
         summary = self._engine.queue.summary()
         self._output.info(join_safe(" · ", *summary.parts, SafeText("`eternal-tui queue run` sends")))
-
-    def _details(self, one: PlannedRequest) -> SubmitDetails:
-        batch = one.batch or self._batch
-        return SubmitDetails(
-            character_name=one.name,
-            batch=batch,
-            batch_index=one.index if batch else None,
-            tags=one.tags,
-            note=one.note,
-            template=one.template,
-            retry_of=one.retry_of,
-        )
 
     def _own_jobs(self) -> list[Job]:
         """Return the jobs of this run, oldest first, also those whose submit was interrupted."""
@@ -271,13 +264,11 @@ class SubmissionRun:
 
     def _report_submitted(self, job: Job) -> None:
         if not self._engine.store.is_durable(job.id):
+            trouble, request = sanitize(job.waiting_reason), sanitize(job.request_id or "")
             self._output.error(
-                format_safe(
-                    "Job {id} was accepted, but could not be written to disk: {trouble} "
-                    "Its request id is {request}. Free some space and keep that id.",
-                    id=job.id,
-                    trouble=job.waiting_reason,
-                    request=job.request_id,
+                sanitize(
+                    f"Job {job.id} was accepted, but could not be written to disk: {trouble} "
+                    f"Its request id is {request}. Free some space and keep that id."
                 )
             )
         if not self._arguments.json or not self._arguments.wait or job.state in _NOT_WAITED_FOR:
@@ -296,12 +287,8 @@ class SubmissionRun:
     def _report_unsent(self, count: int) -> None:
         if count:
             again = " Run the same command with --resume to send the rest." if self._batch else ""
-            self._output.info(
-                format_safe(
-                    "{rest} {was} not sent and not charged.{again}",
-                    rest=pluralize(count, "more request"), was="was" if count == 1 else "were", again=again,
-                )
-            )  # fmt: skip
+            rest, was = pluralize(count, "more request"), "was" if count == 1 else "were"
+            self._output.info(sanitize(f"{rest} {was} not sent and not charged.{again}"))
 
     def _seconds_left(self) -> float:
         timeout = self._arguments.timeout
@@ -310,10 +297,9 @@ class SubmissionRun:
     async def _wait_for_results(self) -> None:
         # Also those that ended while others were sent: their results are reported like any other.
         waiting = [job.id for job in self._own_jobs() if job.state not in _NOT_WAITED_FOR]
-        left = None if self._arguments.timeout is None else self._seconds_left()
         try:
             rejection = await wait_for_jobs(
-                self._engine, waiting, self._shutdown, self._report_end, timeout_seconds=left
+                self._engine, waiting, self._shutdown, self._report_end, timeout_seconds=self._seconds_left()
             )
             await self._shutdown.run(self._services.result_actions.wait_all())
         except TimeoutError:
@@ -437,10 +423,17 @@ def _print_plan(context: Context, engine: JobEngine, planned: Sequence[PlannedRe
     for one in planned:
         request, estimate = one.request, engine.billing.estimate(one.request)
         if context.arguments.json:
-            output.print_json({**msgspec.structs.asdict(request), "character_name": one.name, "estimate": estimate})
+            output.print_json(
+                {**msgspec.structs.asdict(request), "character_name": one.character_name, "estimate": estimate}
+            )
             continue
         kind = [request.type, request.quality, f"{request.duration} s" if request.duration else None]
-        cells = (" ".join(filter(None, kind)), one.name or request.character, format_cost(estimate), request.prompt)
+        cells = (
+            " ".join(filter(None, kind)),
+            one.character_name or request.character,
+            format_cost(estimate),
+            request.prompt,
+        )
         output.print_line(join_safe("  ", *map(sanitize, cells)))
     count = pluralize(len(planned), "request")
     output.info(sanitize(f"{count}, {format_cost(_total_cost(engine, planned))}. Nothing was sent."))

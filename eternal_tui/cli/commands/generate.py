@@ -183,10 +183,10 @@ def _planned(job: Job, number: int, *, retry: bool) -> PlannedRequest:
         tags=job.tags,
         note=job.note if retry else "",
         template=job.template,
-        name=job.name,
+        character_name=job.name,
         retry_of=job.id if retry else None,
         batch=job.batch if retry else "",
-        index=job.batch_index or number if retry else number,
+        batch_index=job.batch_index or number if retry else number,
     )
 
 
