@@ -1,101 +1,81 @@
-"""A real Chromium driven through its debugging pipe: opens a file, answers questions, notes what it asks for."""
+"""A real Chromium driven through its debugging pipe: opens a file, answers questions, records what it asks for."""
 
 from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any
 
 CHROMIUM_PATH = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-TIMEOUT_SECONDS = 60.0
+OPTIONS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
+    "--autoplay-policy=no-user-gesture-required", "--remote-debugging-pipe",
+)  # fmt: skip
 
 
-class Chromium:
-    """One page. Commands go in on file descriptor 3 and answers come out on 4, a null byte after each."""
+class Page:
+    """One page. A null byte ends each command and each answer."""
 
-    def __init__(self, profile: Path) -> None:
-        assert CHROMIUM_PATH is not None
-        self._in_read, self._in_write = os.pipe()
-        self._out_read, self._out_write = os.pipe()
-        command = [
-            CHROMIUM_PATH, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
-            "--autoplay-policy=no-user-gesture-required", "--remote-debugging-pipe", f"--user-data-dir={profile}",
-        ]  # fmt: skip
-        # The shell puts the pipes where the browser looks for them; it becomes the browser.
-        line = f'exec "$@" 3<&{self._in_read} 4>&{self._out_write}'
-        self._process = subprocess.Popen(
-            ["/bin/bash", "-c", line, "chromium", *command],
-            pass_fds=(self._in_read, self._out_write),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(self._in_read)
-        os.close(self._out_write)
+    def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
+        self._commands, self._answers = commands, answers
         self._message_id = 0
-        self._buffer = b""
+        self._session: dict[str, str] = {}
         self.requested_urls: list[str] = []
         self.log_messages: list[str] = []
-        target = self.send_command("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.send_command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._session = {"sessionId": self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]}
         for domain in ("Network", "Page", "Log"):
-            self.send_page_command(f"{domain}.enable")
+            self.send(f"{domain}.enable")
 
-    def send_command(self, method: str, session: str | None = None, **params: Any) -> dict[str, Any]:
+    def send(self, method: str, **params: Any) -> dict[str, Any]:
         self._message_id += 1
-        message: dict[str, Any] = {"id": self._message_id, "method": method, "params": params}
-        if session is not None:
-            message["sessionId"] = session
-        os.write(self._in_write, json.dumps(message).encode() + b"\0")
-        while True:
-            found = self._read_message()
-            if found.get("id") == self._message_id:
-                assert "error" not in found, found
-                result: dict[str, Any] = found["result"]
-                return result
-            self._record_event(found)
+        message = {"id": self._message_id, "method": method, "params": params, **self._session}
+        self._commands.write(json.dumps(message).encode() + b"\0")
+        while (answer := self._read()).get("id") != self._message_id:
+            params = answer.get("params", {})
+            if answer.get("method") == "Network.requestWillBeSent":
+                self.requested_urls.append(params["request"]["url"])
+            elif answer.get("method") == "Log.entryAdded":
+                self.log_messages.append(params["entry"]["text"])
+        result: dict[str, Any] = answer["result"]
+        return result
 
-    def send_page_command(self, method: str, **params: Any) -> dict[str, Any]:
-        return self.send_command(method, self._session, **params)
-
-    def open(self, path: Path) -> None:
-        self.send_page_command("Page.navigate", url=path.as_uri())
-        self.evaluate(
-            "new Promise(done => document.readyState == 'complete' ? done(1) : addEventListener('load', () => done(1)))"
-        )
+    def _read(self) -> dict[str, Any]:
+        data = b"".join(iter(lambda: self._answers.read(1), b"\0"))
+        answer: dict[str, Any] = json.loads(data)
+        return answer
 
     def evaluate(self, expression: str) -> Any:
-        """Return what a JavaScript expression of ours comes to; the page's own policy does not bind the debugger."""
-        found = self.send_page_command("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        """Return what a JavaScript expression comes to; the page's own policy does not bind the debugger."""
+        answer = self.send("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
 
-    def _read_message(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            assert select.select([self._out_read], [], [], TIMEOUT_SECONDS)[0], "the browser does not answer"
-            chunk = os.read(self._out_read, 1 << 16)
-            assert chunk, "the browser went away"
-            self._buffer += chunk
-        message, _, self._buffer = self._buffer.partition(b"\0")
-        found: dict[str, Any] = json.loads(message)
-        return found
 
-    def _record_event(self, event: dict[str, Any]) -> None:
-        params = event.get("params", {})
-        if event.get("method") == "Network.requestWillBeSent":
-            self.requested_urls.append(params["request"]["url"])
-        elif event.get("method") == "Log.entryAdded":
-            self.log_messages.append(params["entry"]["text"])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=TIMEOUT_SECONDS)
-        os.close(self._in_write)
-        os.close(self._out_read)
+@contextmanager
+def open_in_chromium(path: Path, profile: Path) -> Iterator[Page]:
+    (in_read, in_write), (out_read, out_write) = os.pipe(), os.pipe()
+    # The shell puts the pipes on the descriptors 3 and 4, where the browser looks for them; it becomes the browser.
+    command = f'exec "$@" 3<&{in_read} 4>&{out_write}'
+    arguments = ["/bin/bash", "-c", command, "chromium", str(CHROMIUM_PATH), *OPTIONS, f"--user-data-dir={profile}"]
+    quiet = subprocess.DEVNULL
+    with (
+        os.fdopen(in_write, "wb", buffering=0) as commands,
+        os.fdopen(out_read, "rb") as answers,
+        subprocess.Popen(arguments, pass_fds=(in_read, out_write), stdout=quiet, stderr=quiet) as process,
+    ):
+        os.close(in_read)
+        os.close(out_write)
+        try:
+            page = Page(commands, answers)
+            page.send("Page.navigate", url=path.as_uri())
+            is_loaded = "document.readyState == 'complete' ? done(1) : addEventListener('load', () => done(1))"
+            page.evaluate(f"new Promise(done => {is_loaded})")
+            yield page
+        finally:
+            process.terminate()

@@ -33,16 +33,9 @@ ROOT = Path(__file__).resolve().parents[2]
 GENERATE = ("generate", "--character", "6870", "--prompt", "At sea")
 
 FAST_SETTINGS = SandboxSettings(
-    key="canary-of-the-suite-0123",
-    seed=7,
-    speed=100.0,
-    image_size=(96, 128),
-    video_size=(64, 96),
-    video_fps=8,
-    avatar_size=(32, 32),
-    slow_seconds=600.0,
-    retry_after="0.1",
-)
+    key="canary-of-the-suite-0123", seed=7, speed=100.0, image_size=(96, 128), video_size=(64, 96), video_fps=8,
+    avatar_size=(32, 32), slow_seconds=600.0, retry_after="0.1",
+)  # fmt: skip
 """A sandbox whose jobs end in a tenth of a second, and whose slow answers do not come within a test."""
 
 TIMEOUT_SECONDS = 60.0
@@ -75,12 +68,9 @@ class Program:
             "TERM": "xterm-256color",
         }  # fmt: skip
 
-    def run(
-        self, *arguments: str, stdin: str | bytes = "", environ: Mapping[str, str | None] | None = None
-    ) -> RunResult:
+    def run(self, *arguments: str, stdin: str = "", environ: Mapping[str, str | None] | None = None) -> RunResult:
         """Run in this process; None in `environ` takes a variable away."""
-        data = stdin if isinstance(stdin, bytes) else stdin.encode()
-        given = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")
+        given = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
         out, err = io.StringIO(), io.StringIO()
         with given:
             code = run(arguments, self.environ_with(environ), given, out, err)
@@ -109,15 +99,10 @@ class Program:
         self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Run as a process of its own, killed at the end of the block if it still runs."""
-        pipe = subprocess.PIPE
-        streams: dict[str, Any] = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": pipe,
-            "stderr": pipe,
-            "env": self.environ_with(environ),
-        }
-        streams |= options
-        with subprocess.Popen([sys.executable, "-m", "eternal_tui", *arguments], **streams) as process:
+        names = ("stdout", "stderr")
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, **dict.fromkeys(names, subprocess.PIPE), **options}
+        command = [sys.executable, "-m", "eternal_tui", *arguments]
+        with subprocess.Popen(command, env=self.environ_with(environ), **streams) as process:
             try:
                 yield process
             finally:

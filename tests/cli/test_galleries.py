@@ -12,7 +12,7 @@ from PIL import Image
 from eternal_tui.core.sanitize import sanitize, sanitize_block
 from eternal_tui.media.export.contact_sheet import MAX_ITEMS, write_contact_sheet
 from eternal_tui.media.export.html_gallery import GalleryItem, write_gallery
-from tests.cli.chromium import CHROMIUM_PATH, Chromium
+from tests.cli.chromium import CHROMIUM_PATH, open_in_chromium
 from tests.cli.program import Program
 from tests.media.files import encode_image, make_image, write_scene_video
 from tests.tui.results import saved_job
@@ -43,7 +43,6 @@ def render_page(folder: Path, limit: int = 10_000_000) -> tuple[Path, tuple[int,
 
 
 def test_everything_is_inside_and_no_text_becomes_markup(tmp_path: Path) -> None:
-    """Seen to fail when a prompt was written without escaping."""
     path, page = render_page(tmp_path)
     text = path.read_text(encoding="utf-8")
     assert page == (3, 0)
@@ -68,10 +67,8 @@ def test_a_page_grows_no_larger_than_allowed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(CHROMIUM_PATH is None, reason="Chromium is not installed: apt install chromium")
 def test_a_real_browser_shows_and_plays_it_and_asks_nobody(tmp_path: Path) -> None:
-    """Seen to fail with a policy that did not name the style, and with one that let no clip be loaded."""
     path, _ = render_page(tmp_path)
-    with Chromium(tmp_path / "profile") as browser:
-        browser.open(path)
+    with open_in_chromium(path, tmp_path / "profile") as browser:
         video = "document.querySelector('video')"
         loaded = f"{video}.onloadedmetadata = () => done(1), {video}.onerror = () => done(0)"
         ready = f"{video}.readyState ? done(1) : ({loaded}, {video}.error && done(0))"
