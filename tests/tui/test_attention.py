@@ -16,11 +16,7 @@ from tests.tui.screens.stage import make_app, make_services, screen_text, wait_i
 async def test_the_newest_word_takes_the_place_of_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A warning stays its time; no word lies over a frame. Seen to fail with Textual's own.
-
-    And nothing is left of words gone by: seen to fail, with five, while what held them stayed on the screen. An app
-    that had seen ten thousand jobs took 157 MB by it, where a fresh start over them takes 63.
-    """
+    """A warning stays its time; no word lies over a frame."""
     app = make_app(make_services(tmp_path))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await wait_idle(pilot)
@@ -41,7 +37,7 @@ async def test_the_newest_word_takes_the_place_of_the_one_before(
 
 
 async def test_an_error_is_said_once(tmp_path: Path) -> None:
-    """In the sentence that says most, whichever comes first. Seen to fail with both, which took a third of 24 rows."""
+    """In the sentence that says most, whichever comes first."""
     reason, whole = "Could not connect.", "Could not load the characters: Could not connect. Nothing was sent."
     app = make_app(make_services(tmp_path))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
@@ -56,7 +52,6 @@ async def test_an_error_is_said_once(tmp_path: Path) -> None:
 
 
 async def test_keys_act_though_the_terminal_said_that_nobody_is_there(tmp_path: Path) -> None:
-    """Seen to fail with Textual's own: the focus was nowhere, and so was every key but those of the screen."""
     app = make_app(make_services(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_idle(pilot)
@@ -70,7 +65,6 @@ async def test_keys_act_though_the_terminal_said_that_nobody_is_there(tmp_path: 
 
 
 def test_the_footer_names_what_works_here() -> None:
-    """Seen to fail with the keys of a job named where there is none."""
     bare = [hint.title for hint in footer_keys("list", {}, has_job=False)]
     assert bare == ["new", "help", "quit", "palette"]
     tiles = [(hint.key, hint.title) for hint in footer_keys("gallery", {}, has_job=True)]

@@ -25,7 +25,6 @@ def write_config(config: Path, text: str, mtime_ns: int) -> None:
 
 
 async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) -> None:
-    """Seen to fail without the look at the file, without set_keymap, and without the footer told of new keys."""
     config = tmp_path / "config" / "config.toml"
     bench = make_services(
         tmp_path, keys={"jobs.help": "x", "list.down": "m", "list.dwn": "ctrl+y"}, theme="eternal-light"
@@ -51,7 +50,6 @@ async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) 
 
 
 async def test_a_theme_chosen_in_the_app_is_worn_again(tmp_path: Path) -> None:
-    """Seen to fail with the theme set on the app alone, and with a choice that outlived another one in the settings."""
 
     def worn(environ: dict[str, str], **settings: Any) -> str:
         return EternalApp(make_services(tmp_path, **settings), NullGraphics(), environ).theme

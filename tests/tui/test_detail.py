@@ -26,7 +26,6 @@ def detail_texts(job: Job) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_verdict_stands_with_its_arithmetic(verdict: Verdict) -> None:
-    """Seen to fail with the sums left out."""
     lines = detail_texts(
         make_job(state=JobState.UNCONFIRMED, verdict=verdict, verdict_reason=VERDICT_REASON, cost=0.02)
     )
@@ -42,19 +41,17 @@ def test_without_a_verdict_it_says_what_will_tell() -> None:
 
 
 def test_a_retry_and_what_it_retries_name_each_other() -> None:
-    """Seen to fail with one of the two left out."""
     assert ("Retry of", "job 7") in detail_texts(make_job(8, retry_of=7))
     assert ("Retried by", "job 8") in detail_texts(make_job(7, state=JobState.UNCONFIRMED, retried_by=8))
 
 
 def test_a_request_on_its_way_is_no_job_that_stands_at_nothing() -> None:
-    """Seen to fail as it was: "submitting 0 %", as if the service had begun."""
     assert dict(detail_texts(make_job(state=JobState.SUBMITTING)))["State"] == "submitting · no response yet"
 
 
 @pytest.mark.parametrize("job", jobs_of_every_kind())
 def test_the_cost_is_signed_as_in_the_list(job: Job) -> None:
-    """A minus is a charge, ~ an estimate. Seen to fail with ~ for every job in the detail, minus in the list."""
+    """A minus is a charge, ~ an estimate."""
     cells = job_line(job, NOW, columns_for(200))
     in_list = re.search(r"([~−])(\d+\.\d\d) $", "".join(cell.text for cell in cells))
     in_detail = dict(detail_texts(job)).get("Cost", "").partition(" credits")[0]
@@ -63,19 +60,16 @@ def test_the_cost_is_signed_as_in_the_list(job: Job) -> None:
 
 @pytest.mark.parametrize("job", jobs_of_every_kind())
 def test_the_state_begins_with_the_word_of_the_list(job: Job) -> None:
-    """Seen to fail with "finished, link expired" for what the list calls expired."""
     assert dict(detail_texts(job))["State"].startswith(state_labels(job)[0])
 
 
 def test_the_request_id_is_there_once() -> None:
-    """Seen to fail with the id again in the event that brought it."""
     job = with_event(make_job(request_id="req-77", state=JobState.RUNNING), NOW, "accepted", "req-77")
     assert render_detail(job, {}, width=80).plain.count("req-77") == 1
 
 
 @pytest.mark.parametrize("width", [20, 40, 60])
 def test_json_breaks_at_its_structure(width: int) -> None:
-    """Seen to fail with lines wrapped at spaces alone, which broke an id and a host in the middle."""
     raw = (
         '{"request_id": "5a3b1c00-0000-4000-8000-000000000002", "url": "https://cdn.test/2026/vid.mp4?Expires=17&S=ab"}'
     )
@@ -99,7 +93,6 @@ class DetailApp(App[None]):
 
 
 async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
-    """Seen to fail with the bar's column counted as room: a long reason put a word of its own at the left edge."""
     async with DetailApp().run_test(size=(80, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
         await pane.mount_content(Static(), lambda _: None)
@@ -111,7 +104,7 @@ async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
 
 
 async def test_text_is_wrapped_again_when_its_room_changes() -> None:
-    """Without another snapshot. Seen to fail with a zoomed pane, whose JSON was broken a second time by the screen."""
+    """Without another snapshot."""
     async with DetailApp().run_test(size=(120, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
         await pane.mount_content(Static(), lambda _: None)

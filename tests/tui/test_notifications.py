@@ -59,7 +59,6 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_ended_jobs_are_notified_once_with_the_failure() -> None:
-    """Seen to fail with a bell for each job, and with the service's own words written raw."""
     recorder = NotificationRecorder()
     written = await recorder.end_jobs(SAVED_JOB, SAVED_JOB, FAILED_JOB)
     assert written.count("\a") == 3  # the ends of two notifications, and one bell
@@ -71,10 +70,7 @@ async def test_ended_jobs_are_notified_once_with_the_failure() -> None:
 
 
 async def test_a_batch_is_notified_when_all_of_it_has_ended() -> None:
-    """However quickly or slowly its jobs end, one toast and one bell; other jobs are notified meanwhile.
-
-    Seen to fail with the ends gathered by time alone: a batch that took a second rang for each job.
-    """
+    """However quickly or slowly its jobs end, one toast and one bell; other jobs are notified meanwhile."""
     recorder = NotificationRecorder()
     recorder.active_batches.add("b")
     first, last = (msgspec.structs.replace(SAVED_JOB, id=job_id, batch="b") for job_id in (3, 4))
@@ -103,14 +99,12 @@ async def test_no_bell_with_focus_or_by_settings(recorder: NotificationRecorder)
 
 
 async def test_tmux_passes_notifications_on() -> None:
-    """Seen to fail with single ESCs inside tmux's envelope, at which tmux stops."""
     written = await NotificationRecorder(environ={"TMUX": "/tmp/s,1,0"}).end_jobs(SAVED_JOB)
     assert written.startswith("\x1bPtmux;\x1b\x1b]9;Job 1 done: Astrid\x07\x1b\\")
     assert written.endswith("\x07\x1b\\\a")
 
 
 async def test_the_title_is_restored() -> None:
-    """Seen to fail without the terminal's own title pushed first."""
     recorder = NotificationRecorder()
     recorder.notifier.update_title(Totals(running=3, done_today=2))
     recorder.notifier.update_title(Totals(running=3, done_today=2))

@@ -64,7 +64,6 @@ class RefreshHarness:
 
 
 def test_a_first_change_is_drawn_at_once_and_many_more_at_most_four_times_a_second() -> None:
-    """Seen to fail with `changed` planning from now instead of from the last beat."""
     screen = RefreshHarness()
     for number in range(100):
         screen.timer.mark_changed([number])
@@ -78,7 +77,6 @@ def test_a_first_change_is_drawn_at_once_and_many_more_at_most_four_times_a_seco
 
 
 def test_with_nothing_alive_there_is_no_timer() -> None:
-    """Seen to fail with a beat planned whether or not anything is alive."""
     screen = RefreshHarness()
     screen.timer.mark_changed([1])
     screen.scheduler.advance(10)
@@ -126,7 +124,6 @@ def test_a_slow_line_beats_slower(environ: dict[str, str], interval: float, step
     ids=["single", "two apart", "two together", "held key"],
 )
 def test_debouncer(moves: list[float], fired: list[float]) -> None:
-    """Seen to fail with the first of several moves acted on at once, and with the delay counted from the first."""
     scheduler, fired_at = FakeScheduler(), []
     debouncer = Debouncer(lambda: fired_at.append(scheduler.now), lambda: scheduler.now, scheduler.schedule)
     for seconds in moves:

@@ -29,7 +29,6 @@ def contrast_ratio(one: Color, other: Color) -> float:
 @pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("ground", BACKGROUND_VARIABLES)
 def test_text_stands_out(theme: Theme, ground: str) -> None:
-    """Seen to fail with the dark theme's muted text at #6b7280."""
     colors = theme.to_color_system().generate()
     least = 7.0 if theme is CONTRAST else 4.5
     for text in TEXT_VARIABLES:
@@ -39,7 +38,6 @@ def test_text_stands_out(theme: Theme, ground: str) -> None:
 @pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
 @pytest.mark.parametrize("ground", ["background", "panel"])
 def test_what_an_empty_line_says_can_be_read(theme: Theme, ground: str) -> None:
-    """Seen to fail as it was: "ID or name" in the colour of resting frames, 2.3 times the ground at best."""
     colors = theme.to_color_system().generate()
     assert contrast_ratio(Color.parse(colors["text-disabled"]), Color.parse(colors[ground])) >= 4.5
 

@@ -142,7 +142,6 @@ def test_the_zoomed_list(snap_compare: SnapCompare, folder: Path) -> None:
 
 
 async def test_the_split_is_remembered(tmp_path: Path) -> None:
-    """Seen to fail without the file, and with a share that could shut a pane."""
     heights = []
     for keys in ((">", ">"), (), ("<",) * 12, ()):
         app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)

@@ -76,7 +76,6 @@ async def test_a_pasted_key_goes_into_the_keyring_and_is_found_again(tmp_path: P
 
 
 async def test_without_a_keyring_enter_writes_no_file(tmp_path: Path) -> None:
-    """Seen to fail with the file as a silent way out: only ^f, which names the file, writes it."""
     async with open_services(tmp_path, ENVIRON) as bench:
         app = ScreenApp(ApiKeyScreen(bench))
         async with app.run_test(size=(80, 24)) as pilot:
@@ -129,7 +128,6 @@ async def test_no_line_for_a_key_where_a_variable_takes_precedence(tmp_path: Pat
 
 
 async def test_the_key_cannot_be_copied_back_out(tmp_path: Path) -> None:
-    """Seen to fail with the plain line of the toolkit, which copies what it hides."""
     async with open_services(tmp_path, ENVIRON) as bench:
         app = ScreenApp(ApiKeyScreen(bench))
         async with app.run_test(size=(80, 24)) as pilot:
@@ -183,7 +181,6 @@ async def test_sending_without_a_key_asks_for_one_and_sends_nothing(tmp_path: Pa
 
 
 async def test_a_refused_key_is_asked_for_anew_and_the_new_one_is_used(tmp_path: Path) -> None:
-    """Seen to fail without looking for the key again: the client went on with the old one."""
     with launch_demo(environ=dict(os.environ)) as demo:
         settings = make_settings(tmp_path, base_url=demo.api_url)
         store_key(Secret("wrong-key-of-old"), settings, in_file=True)

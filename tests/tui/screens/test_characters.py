@@ -55,7 +55,6 @@ def services_on_demo(folder: Path, demo: DemoService) -> Services:
 
 
 async def test_from_the_list_to_the_form(tmp_path: Path, demo: DemoService) -> None:
-    """Seen to fail without an action of the browser's own that shows its keys."""
     bench = services_on_demo(tmp_path, demo)
     stage = ScreenApp(CharactersScreen(bench, context_with_graphics(HalfBlocks())))
     async with stage.run_test(size=(100, 30)) as pilot:
@@ -78,7 +77,6 @@ async def test_from_the_list_to_the_form(tmp_path: Path, demo: DemoService) -> N
 
 
 async def test_one_character_is_created_by_one_request(tmp_path: Path, demo: DemoService) -> None:
-    """Seen to fail when the question was left out."""
     bench = services_on_demo(tmp_path, demo)
     sent: list[str] = []
     really = bench.client.create_character
@@ -128,7 +126,6 @@ async def test_a_service_that_is_away_is_told_and_nothing_is_charged(tmp_path: P
 
 
 async def test_nobody_under_eighteen_is_shown(tmp_path: Path) -> None:
-    """Seen to fail when the screen trusted whatever list it was given."""
     async with open_services(tmp_path) as bench:
         screen = CharactersScreen(bench, terminal_context([]))
         stage = ScreenApp(screen)

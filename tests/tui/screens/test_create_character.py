@@ -31,7 +31,6 @@ def detail_text(job: Job) -> str:
 
 
 def test_the_list_and_the_detail_say_what_it_is_and_what_it_cost() -> None:
-    """Seen to fail with a line that calls it a saved picture."""
     line = "".join(cell.text for cell in job_line(created_job(), NOW, columns_for(120)))
     assert "created" in line
     assert "char" in line
@@ -51,7 +50,6 @@ def test_it_is_announced_as_a_character_and_asks_for_nothing() -> None:
 
 
 def test_no_command_is_copied_that_would_ask_for_a_picture() -> None:
-    """Seen to fail with the curl command of a picture without a character."""
     found = {one.id: one.text for one in copy_items(created_job(), Path("/r"), Settings())}
     assert set(found) == {"prompt", "json"}
     assert found["json"] == '{\n  "prompt": "A calm pilot"\n}'

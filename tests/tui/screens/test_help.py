@@ -29,7 +29,6 @@ SECTIONS = [
 
 
 async def test_the_list_comes_first_when_it_has_focus_and_everything_of_the_registry_is_there(tmp_path: Path) -> None:
-    """Seen to fail with only the bindings that the footer shows."""
     app = make_app(make_services(tmp_path))
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_idle(pilot)
@@ -59,7 +58,6 @@ async def test_in_the_form_single_letters_are_letters(tmp_path: Path) -> None:
 
 
 async def test_a_remapped_key_is_shown(tmp_path: Path) -> None:
-    """Seen to fail with the keys read from the registry."""
     app = make_app(make_services(tmp_path, keys={"jobs.again": "x", "app.quit": "ctrl+y"}))
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_idle(pilot)

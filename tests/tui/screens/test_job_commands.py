@@ -43,7 +43,6 @@ class FakeScreen:
 
 
 async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> None:
-    """Seen to fail with each failed job sent by itself: four requests at one press of t, and no question."""
     screen = FakeScreen()
     async with open_services(tmp_path) as bench:
         commands = JobCommands(bench.jobs, screen, ENVIRON)
@@ -66,7 +65,7 @@ async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> 
 async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_linked(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, key: str
 ) -> None:
-    """By `t` and by `r`. Seen to fail with `r`, which sent it at once, as if it had nothing to do with the first."""
+    """By `t` and by `r`."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         sandbox.inject(Fault.LOST_ANSWER, times=1)
         lost = await bench.engine.submit(IMAGE_REQUEST)
@@ -81,7 +80,6 @@ async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_l
 
 
 async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> None:
-    """Seen to fail with the rejected ones left out, and with one alone sent without a question."""
     screen = FakeScreen()
     async with open_services(tmp_path) as bench:
         commands = JobCommands(bench.jobs, screen, ENVIRON)
@@ -117,7 +115,6 @@ async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> 
 async def test_what_costs_or_may_have_cost_asks_once_first(
     tmp_path: Path, command: str, state: JobState, count: int, question: str
 ) -> None:
-    """Seen to fail with `t` sending a failed job at once, and with `w` asking about each of several."""
     screen = FakeScreen()
     async with open_services(tmp_path) as bench:
         bench.history.add_many([to_record(make_job(state=state))] * count)
@@ -131,7 +128,6 @@ async def test_what_costs_or_may_have_cost_asks_once_first(
 async def test_the_queue_is_held_and_released_after_a_question(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail without the question: what others had queued was sent at one key."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         screen = FakeScreen()
         commands = JobCommands(bench.engine, screen, ENVIRON)
@@ -152,7 +148,7 @@ async def test_the_queue_is_held_and_released_after_a_question(
 
 
 async def test_several_queued_jobs_move_together(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """In the order of the queue, whatever that of the list. Seen to fail with one of a batch moved."""
+    """In the order of the queue, whatever that of the list."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         screen, queue = FakeScreen(), bench.engine.queue
         commands = JobCommands(bench.engine, screen, ENVIRON)
@@ -171,7 +167,7 @@ async def test_several_queued_jobs_move_together(tmp_path: Path, sandbox: Sandbo
 
 
 async def test_a_queue_that_is_sent_is_held_first(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Also where entries of processes that are gone wait. Seen to fail: the key asked to send these."""
+    """Also where entries of processes that are gone wait."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         screen, queue = FakeScreen(), bench.engine.queue
         commands = JobCommands(bench.engine, screen, ENVIRON)

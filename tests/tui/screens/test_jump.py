@@ -40,7 +40,6 @@ async def wait_for_labels(app: EternalApp, pilot: Pilot[None]) -> None:
 
 @pytest.mark.parametrize("theme", [theme.name for theme in THEMES])
 async def test_what_is_below_is_seen_dimmed(tmp_path: Path, theme: str) -> None:
-    """Seen to fail in the themes of terminal colours: their letters stood on an empty screen."""
     app = make_app(make_services(tmp_path, theme=theme))
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_idle(pilot)
@@ -85,7 +84,7 @@ async def test_any_other_key_goes_back_to_where_one_was(tmp_path: Path) -> None:
 
 
 async def test_a_control_that_is_not_laid_out_yet_has_no_letter(tmp_path: Path) -> None:
-    """Keys come faster than frames. Seen to fail with its place asked for all the same: the app ended by a defect."""
+    """Keys come faster than frames."""
     app = make_app(make_services(tmp_path))
     async with app.run_test(size=(160, 40)) as pilot:
         await wait_idle(pilot)
@@ -108,7 +107,6 @@ async def test_a_closed_drawer_has_no_letters(tmp_path: Path) -> None:
 
 
 async def test_no_letter_stands_where_its_control_is_covered(tmp_path: Path) -> None:
-    """Seen to fail with letters at the first cell: that of the list stood on the drawer over it."""
     app = make_app(make_services(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_idle(pilot)

@@ -17,7 +17,6 @@ from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, wait_idle
 
 
 async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> None:
-    """Seen to fail for ctrl+q with Textual's own quit, which stands before every screen's."""
     arrived = asyncio.Event()
 
     async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -44,10 +43,7 @@ async def test_leaving_asks_while_a_request_is_being_sent(tmp_path: Path) -> Non
 
 
 async def test_escape_is_one_step_back(tmp_path: Path) -> None:
-    """From the form or the detail it goes to the list, and the filter of the list stays.
-
-    Seen to fail as it was: the list, which had the focus by then, took the same key and cleared its filter.
-    """
+    """From the form or the detail it goes to the list, and the filter of the list stays."""
     app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_idle(pilot)

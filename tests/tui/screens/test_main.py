@@ -16,7 +16,6 @@ SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": None}
 
 
 async def test_view_comes_back_at_the_next_start(tmp_path: Path) -> None:
-    """Seen to fail with the view not restored, and with batches folded again by the first load."""
     services = make_services(tmp_path)
     services.history.add_many(
         to_record(make_job(prompt=f"Scene {number}", batch="aa" if number > 8 else "", **SAVED)) for number in range(11)
@@ -39,7 +38,6 @@ async def test_view_comes_back_at_the_next_start(tmp_path: Path) -> None:
 
 
 async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> None:
-    """Seen to fail with matches counted among the filtered jobs, and with n as a new request during a search."""
     services = make_services(tmp_path)
     jobs = [make_job(prompt=f"Scene {number}", **SAVED) for number in range(1, 9)]
     jobs[2] = make_job(prompt="Scene 3 in red", state=JobState.FAILED)
@@ -65,7 +63,6 @@ async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> No
 
 
 async def test_tab_stays_in_the_form_while_it_covers_the_list(tmp_path: Path) -> None:
-    """Seen to fail with Textual's own focus chain, which led to the list out of sight."""
     async with open_app(make_services(tmp_path), size=(80, 24)) as (app, pilot):
         await pilot.press("n")
         await wait_idle(pilot)
@@ -76,7 +73,6 @@ async def test_tab_stays_in_the_form_while_it_covers_the_list(tmp_path: Path) ->
 
 
 async def test_a_missing_key_is_told_once(tmp_path: Path) -> None:
-    """Seen to fail with a notification under the screen that asks for the key."""
     app = make_app(make_services(tmp_path, ENVIRON))
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await wait_until(pilot, lambda: isinstance(app.screen, ApiKeyScreen))
@@ -118,7 +114,6 @@ async def test_culling_in_the_gallery_goes_on_to_the_next(tmp_path: Path) -> Non
 
 
 async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
-    """Seen to fail where the list's word of its cursor ended at the pane that had filtered it."""
     async with open_app(services_with_jobs(tmp_path)) as (app, pilot):
         screen = main_screen(app)
         assert (
@@ -133,7 +128,7 @@ async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
 
 
 async def test_a_job_tells_why_all_looks_wait(tmp_path: Path) -> None:
-    """After a 429, a refused key, or without a network. Seen to fail with the reason at the one job refused alone."""
+    """After a 429, a refused key, or without a network."""
     bench = make_services(tmp_path)
     running = make_job(
         state=JobState.RUNNING, request_id="r-1", service=bench.service_name, submitted_at=bench.clock.time()

@@ -72,7 +72,6 @@ async def choose_first_hit(app: EternalApp, pilot: Pilot[None], text: str) -> No
 
 @pytest.mark.parametrize("text", ["", "harbour"])
 async def test_a_job_is_found_by_its_words_whatever_the_filter_hides(tmp_path: Path, text: str) -> None:
-    """Seen to fail with the filter left as it was: the palette closed and nothing happened."""
     async with open_app(services_with_jobs(tmp_path)) as (app, pilot):
         jobs = main_screen(app).job_pane.job_list
         jobs.set_filter(text)
@@ -90,7 +89,6 @@ async def test_a_job_is_found_by_its_number_before_all_else(tmp_path: Path) -> N
 
 
 async def test_strangers_words_are_neither_markup_nor_control(tmp_path: Path) -> None:
-    """Seen to fail with the prompt handed over as a string, which the palette reads as markup."""
     async with open_app(services_with_jobs(tmp_path)) as (app, pilot):
         await pilot.press("ctrl+p", *"café")
         await wait_idle(pilot)
@@ -137,7 +135,6 @@ async def test_a_preset_fills_the_form(tmp_path: Path) -> None:
 
 
 async def test_letters_typed_while_presets_are_read_find_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen to fail with the presets waited for in the palette's start: the second letter ended it, and all searches."""
     bench = services_with_jobs(tmp_path)
     PresetStore(bench.data_dir).save(Presets().with_preset("A rain clip", Draft(prompt="waves")))
     load, asked, answer = PresetStore.load, threading.Event(), threading.Event()
@@ -176,7 +173,6 @@ async def test_a_long_history_offers_a_page(tmp_path: Path) -> None:
     [(JobState.FAILED, "Retry"), (JobState.UNCONFIRMED, "Retry"), (JobState.RUNNING, "Watch"), (None, "New")],
 )
 async def test_palette_offers_first_what_fits_the_selection(tmp_path: Path, state: JobState | None, first: str) -> None:
-    """Seen to fail with Textual's provider, which sorts by name: Again was first, whatever was selected."""
     bench = make_services(tmp_path)
     if state is not None:
         bench.history.add_many([to_record(make_job(state=state))])

@@ -22,7 +22,6 @@ from tests.tui.screens.stage import ScreenApp, make_app, make_services, screen_t
 
 
 def test_columns_grow_from_the_base() -> None:
-    """Seen to fail with a round that let a twentieth of the top vanish."""
     assert [line.plain for line in bar_chart([0.0, 4.0, 8.0, 0.05], 2)] == ["  █ ", " ██▁"]
     assert [line.plain for line in bar_chart([0.0, 0.0], 2, column_width=2)] == ["    ", "    "]
 
@@ -70,7 +69,6 @@ async def test_figures_fit_80_by_24() -> None:
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (100, 30), (140, 40), (200, 60)], ids=str)
 async def test_every_line_says_what_it_counts(size: tuple[int, int]) -> None:
-    """Seen to fail at 60 columns, where no name was left, and at 80, where characters and days were cut."""
     jobs = [succeeded_job(n, NOW - 70_000 * n, 20.0, cost=0.04, tags=("poster",)) for n in range(3)]
     jobs.append(make_job(9, state=JobState.UNCONFIRMED, created_at=NOW, cost=0.2))
     app = ScreenApp(figures_of(jobs))
@@ -85,7 +83,6 @@ async def test_every_line_says_what_it_counts(size: tuple[int, int]) -> None:
 
 
 def test_each_group_counts_the_jobs_its_filter_finds() -> None:
-    """Seen to fail with a tag that another one begins with, and with a character named in two ways."""
     jobs = [*make_jobs(40), *jobs_of_every_kind()]
     jobs += [make_job(100, tags=("poster",)), make_job(101, tags=("posters", "two words"), created_at=NOW - 2e6)]
     groups = group_jobs(jobs, compute_statistics(jobs, NOW, Ledger()))

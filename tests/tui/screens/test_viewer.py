@@ -54,7 +54,6 @@ async def wait_until_drawn(pilot: Pilot[None]) -> list[MediaView]:
 
 
 async def test_a_viewer_that_was_left_is_gone_with_all_it_drew(tmp_path: Path) -> None:
-    """Seen to fail while the app's signals held every screen: 1 MB a result that was opened."""
     async with open_services_with_jobs(tmp_path, saved_job("a.png")) as (bench, jobs):
         stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(60, 20)) as pilot:
@@ -68,7 +67,6 @@ async def test_a_viewer_that_was_left_is_gone_with_all_it_drew(tmp_path: Path) -
 
 
 async def test_arrows_go_through_the_list_and_zoomed_they_pan(tmp_path: Path) -> None:
-    """Seen to fail when arrows always went to a neighbour."""
     async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png"), saved_job("c.png")) as (
         bench,
         jobs,
@@ -115,7 +113,6 @@ async def test_a_clip_plays_and_says_where_it_stands(tmp_path: Path) -> None:
 
 
 async def test_a_clip_is_looked_at_closely_too(tmp_path: Path) -> None:
-    """Seen to fail while keys that zoom did nothing on a clip, and arrows left it."""
     async with open_services_with_jobs(tmp_path, saved_job("a.mp4"), saved_job("b.mp4")) as (bench, jobs):
         stage = viewer_app(bench, [jobs[0]], [job.id for job in jobs])
         async with stage.run_test(size=(60, 20)) as pilot:
@@ -133,7 +130,6 @@ async def test_a_clip_is_looked_at_closely_too(tmp_path: Path) -> None:
 
 
 async def test_what_is_looked_at_can_be_starred_copied_and_saved(tmp_path: Path) -> None:
-    """Seen to fail before the viewer had these keys."""
     async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
         stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(100, 30)) as pilot:
@@ -148,7 +144,6 @@ async def test_what_is_looked_at_can_be_starred_copied_and_saved(tmp_path: Path)
 
 
 async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) -> None:
-    """Seen to fail when each clip was moved from where it stood itself."""
     requests = (
         saved_job("a.mp4", prompt="By the sea"),
         saved_job("b.mp4", prompt="In the hills"),
@@ -172,10 +167,6 @@ async def test_marked_clips_move_as_one_and_say_how_they_differ(tmp_path: Path) 
 
 
 async def test_keys_that_come_at_once_move_every_clip_alike(tmp_path: Path) -> None:
-    """Seen to fail while a step overtook the moment before it that was not shown yet: clips stood frames apart.
-
-    And where a new size, as when their captions come, let them forget the steps that were not shown yet.
-    """
     async with open_services_with_jobs(
         tmp_path, saved_job("a.mp4", prompt="One"), saved_job("b.mp4", prompt="Two")
     ) as (bench, jobs):
@@ -199,7 +190,6 @@ async def test_keys_that_come_at_once_move_every_clip_alike(tmp_path: Path) -> N
 
 
 async def test_a_file_that_arrives_appears(tmp_path: Path) -> None:
-    """Seen to fail without following the store: the words stayed."""
     waiting = make_job(state=JobState.SUCCEEDED, file_state=FileState.BROKEN, error="cut short")
     async with open_services_with_jobs(tmp_path, waiting) as (bench, (job,)):
         stage = viewer_app(bench, [job])
@@ -254,7 +244,6 @@ def test_the_position_in_words_and_as_a_bar() -> None:
 
 @pytest.mark.parametrize("key", ["f1", "question_mark"])
 async def test_the_keys_are_shown_where_they_are_asked_for(tmp_path: Path, key: str) -> None:
-    """Seen to fail without an action of the viewer's own: both keys did nothing."""
     async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
         stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(100, 40)) as pilot:
@@ -269,10 +258,7 @@ async def test_the_keys_are_shown_where_they_are_asked_for(tmp_path: Path, key: 
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files and memory by /proc")
 async def test_a_hundred_plays_in_the_viewer_leak_nothing(tmp_path: Path) -> None:
-    """Each time a new viewer, opened, played to its end and left.
-
-    Seen to fail, at 6.5 MB, with Textual's style pairs that held what had been drawn.
-    """
+    """Each time a new viewer, opened, played to its end and left."""
     async with open_services_with_jobs(tmp_path, saved_job("a.mp4")) as (bench, jobs):
         stage = viewer_app(bench, jobs)
         async with stage.run_test(size=(80, 40)) as pilot:
