@@ -20,7 +20,7 @@ from eternal_tui.services import Services
 from tests.payloads import make_markup_strings
 from tests.security.drawn import WideScreenApp, capture_rows, find_click_targets, unsafe_bytes
 from tests.security.hostile import pack_payloads, payload_pieces
-from tests.tui.screens.scenes import SCREENS
+from tests.tui.screens.scenes import make_screen
 from tests.tui.screens.stage import open_services
 
 WIDE_SIZE = (500, 16)
@@ -87,7 +87,7 @@ def text_batches(scene: Scene, step: int) -> Iterator[list[str]]:
 
 
 async def capture_scene(pilot: Pilot[Any], scene: Scene, words: Sequence[str], bench: Services) -> list[str]:
-    await pilot.app.push_screen(await SCREENS[scene.screen](words, bench))
+    await pilot.app.push_screen(await make_screen(scene.screen, words, bench))
     await pilot.app.workers.wait_for_complete()
     found = await capture_rows(pilot)
     await pilot.app.pop_screen()
@@ -110,7 +110,7 @@ def with_markup(scene: Scene) -> Scene:
 async def assert_literal(pilot: Pilot[Any], scene: Scene, step: int, bench: Services) -> None:
     """Look at the scene with markup in every field: as it is written, and nothing behind it to click."""
     for words in text_batches(scene, step):
-        await pilot.app.push_screen(await SCREENS[scene.screen](words, bench))
+        await pilot.app.push_screen(await make_screen(scene.screen, words, bench))
         await pilot.app.workers.wait_for_complete()
         seen = strip_layout("".join(await capture_rows(pilot)))
         behind = find_click_targets(pilot)

@@ -123,9 +123,8 @@ class WorkbenchProvider(Provider):
                 self._main_screen.run_worker(
                     _load_catalog(bench.characters), group="palette-characters", exclusive=True
                 )
-            # Not waited for here: a search waits for the end of this start, and the next letter cancels the search and
-            # with it this wait: with fast typing nothing was found at all.
-            self._presets = asyncio.create_task(asyncio.to_thread(PresetStore(bench.data_dir).load))
+            # Not awaited: the next letter would cancel the search that waits for this, and nothing would be found.
+            self._presets = PresetStore(bench.data_dir).load().items
 
     async def search(self, query: str) -> Hits:
         """Yield what matches the query."""
@@ -139,8 +138,7 @@ class WorkbenchProvider(Provider):
         screen = self._main_screen
         if screen is None:
             return
-        presets = (await asyncio.shield(self._presets)).items
-        for hit in (*_find_characters(screen, words), *_find_presets(screen, presets, words)):
+        for hit in (*_find_characters(screen, words), *_find_presets(screen, self._presets, words)):
             yield hit
         async for hit in _find_jobs(screen, query):
             yield hit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,73 +27,11 @@ from eternal_tui.tui.screens.job_commands import JobCommands
 from eternal_tui.tui.screens.job_dialogs import CopyMenu, NoteScreen, SaveAs
 from eternal_tui.tui.screens.statistics import StatisticsScreen
 from eternal_tui.tui.screens.viewer import Viewer
-from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.security.hostile import hostile_job
-from tests.tui.screens.stage import ENVIRON, job_commands, terminal_context
+from tests.tui.screens.stage import ENVIRON, FakeScreen, job_commands, terminal_context
 
 SAVED_FIELDS: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "file": "0000001.jpg"}
 UNCONFIRMED_FIELDS: dict[str, Any] = {"state": JobState.UNCONFIRMED, "verdict": Verdict.CHARGED}
-
-
-class QuestionRecorder:
-    """Answers no and keeps the question."""
-
-    question: ConfirmDialog | None = None
-
-    def notify_user(self, text: SafeText, severity: str = "information") -> None:
-        raise AssertionError((text, severity))
-
-    async def ask_confirmation(self, question: ConfirmDialog) -> bool:
-        self.question = question
-        return False
-
-    async def check_characters(self, requests: object) -> bool:  # noqa: ARG002
-        return True
-
-
-async def note_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return NoteScreen(hostile_job(words[0]))
-
-
-async def key_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    bench.client.key_error = words[0]
-    bench.settings = msgspec.structs.replace(bench.settings, config_path=Path("/home") / words[0] / "config.toml")
-    return ApiKeyScreen(bench)
-
-
-async def confirm_dialog(words: Sequence[str], bench: Services) -> Screen[Any]:
-    recorder = QuestionRecorder()
-    await JobCommands(bench.jobs, recorder, ENVIRON).retry(hostile_job(words[0], **UNCONFIRMED_FIELDS))
-    assert recorder.question is not None
-    return recorder.question
-
-
-async def copy_menu(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return CopyMenu(hostile_job(words[0], state=JobState.SUCCEEDED, file=None), bench, terminal_context([]))
-
-
-async def save_as_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    bench.settings = msgspec.structs.replace(bench.settings, save_template="{character}")
-    return SaveAs([hostile_job(words[0], **SAVED_FIELDS)], bench)
-
-
-async def viewer_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    job = hostile_job(words[0], state=JobState.FAILED, name=UntrustedText("Astrid"))
-    return Viewer([job], bench, terminal_context([]), job_commands(bench), [job.id])
-
-
-async def comparison_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    jobs = [hostile_job(each, number, state=JobState.FAILED) for number, each in enumerate(words)]
-    return Viewer(jobs, bench, terminal_context([]), job_commands(bench))
-
-
-async def history_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return PromptHistory(words)
-
-
-async def preset_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    items = tuple(Preset(name=UntrustedText(each), draft=Draft(prompt=each, character=each)) for each in words)
-    return PresetScreen(PresetContents(Presets(items=items), {}, Draft(), ""), lambda _: None)
 
 
 def hostile_characters(words: Sequence[str]) -> list[Character]:
@@ -110,44 +48,54 @@ def hostile_characters(words: Sequence[str]) -> list[Character]:
     ]
 
 
-async def picker_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return CharacterPicker(hostile_characters(words))
+SCREEN_NAMES = (
+    "note", "api key", "question", "copy", "save as", "viewer", "compare", "prompts", "presets", "picker", "characters",
+    "create", "help", "statistics",
+)  # fmt: skip
 
 
-async def characters_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    bench.characters.replace_all(hostile_characters(words), bench.clock.time())
-    return CharactersScreen(bench, terminal_context([]))
-
-
-async def help_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    return HelpScreen([HelpSection(SafeText("Here"), [HelpRow(each, each, each) for each in words])])
-
-
-async def statistics_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    jobs = [hostile_job(each) for each in words]
-    figures = compute_statistics(jobs, 1_700_000_100.0, Ledger())
-    return StatisticsScreen(figures, group_jobs(jobs, figures))
-
-
-async def create_screen(words: Sequence[str], bench: Services) -> Screen[Any]:
-    screen = CreateCharacter(bench)
-    screen.set_footer_text(sanitize(words[0]), is_error=True)
-    return screen
-
-
-SCREENS: dict[str, Callable[[Sequence[str], Services], Awaitable[Screen[Any]]]] = {
-    "note": note_screen,
-    "api key": key_screen,
-    "question": confirm_dialog,
-    "copy": copy_menu,
-    "save as": save_as_screen,
-    "viewer": viewer_screen,
-    "compare": comparison_screen,
-    "prompts": history_screen,
-    "presets": preset_screen,
-    "picker": picker_screen,
-    "characters": characters_screen,
-    "create": create_screen,
-    "help": help_screen,
-    "statistics": statistics_screen,
-}
+async def make_screen(name: str, words: Sequence[str], bench: Services) -> Screen[Any]:  # noqa: C901, PLR0912
+    """Return the screen with `words` in all of its fields."""
+    match name:
+        case "note":
+            return NoteScreen(hostile_job(words[0]))
+        case "api key":
+            bench.client.key_error = words[0]
+            path = Path("/home") / words[0] / "config.toml"
+            bench.settings = msgspec.structs.replace(bench.settings, config_path=path)
+            return ApiKeyScreen(bench)
+        case "question":
+            screen = FakeScreen()
+            await JobCommands(bench.jobs, screen, ENVIRON).retry(hostile_job(words[0], **UNCONFIRMED_FIELDS))
+            return screen.questions[0]
+        case "copy":
+            return CopyMenu(hostile_job(words[0], state=JobState.SUCCEEDED, file=None), bench, terminal_context())
+        case "save as":
+            bench.settings = msgspec.structs.replace(bench.settings, save_template="{character}")
+            return SaveAs([hostile_job(words[0], **SAVED_FIELDS)], bench)
+        case "viewer":
+            job = hostile_job(words[0], state=JobState.FAILED, name=UntrustedText("Astrid"))
+            return Viewer([job], bench, terminal_context(), job_commands(bench), [job.id])
+        case "compare":
+            jobs = [hostile_job(each, number, state=JobState.FAILED) for number, each in enumerate(words)]
+            return Viewer(jobs, bench, terminal_context(), job_commands(bench))
+        case "prompts":
+            return PromptHistory(words)
+        case "presets":
+            items = tuple(Preset(name=UntrustedText(each), draft=Draft(prompt=each, character=each)) for each in words)
+            return PresetScreen(PresetContents(Presets(items=items), {}, Draft(), ""), lambda _: None)
+        case "picker":
+            return CharacterPicker(hostile_characters(words))
+        case "characters":
+            bench.characters.replace_all(hostile_characters(words), bench.clock.time())
+            return CharactersScreen(bench, terminal_context())
+        case "create":
+            create = CreateCharacter(bench)
+            create.set_footer_text(sanitize(words[0]), is_error=True)
+            return create
+        case "help":
+            return HelpScreen([HelpSection(SafeText("Here"), [HelpRow(each, each, each) for each in words])])
+        case _:
+            jobs = [hostile_job(each) for each in words]
+            figures = compute_statistics(jobs, 1_700_000_100.0, Ledger())
+            return StatisticsScreen(figures, group_jobs(jobs, figures))

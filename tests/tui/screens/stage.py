@@ -14,12 +14,15 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from eternal_tui.config.settings import Settings
+from eternal_tui.core.sanitize import SafeText
 from eternal_tui.services import Services
 from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.screens.job_commands import JobCommands
+from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.themes import register_themes
+from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests import drawn as drawing
 from tests.drawn import screen_strips
 
@@ -43,15 +46,11 @@ def make_services(base_dir: Path, environ: Mapping[str, str] = ENVIRON_WITH_KEY,
 
 
 def terminal_context(
-    written: list[str], environ: Mapping[str, str] = ENVIRON, *, is_remote: bool = False
+    written: list[str] | None = None, environ: Mapping[str, str] = ENVIRON, *, is_remote: bool = False
 ) -> TerminalContext:
-    """Return surroundings without pictures whose control sequences are written down."""
-    return TerminalContext(
-        environ=environ,
-        graphics=NullGraphics(),
-        is_remote=is_remote,
-        write_sequence=written.append,
-    )
+    """Return a terminal without pictures, whose escape sequences are appended to `written`."""
+    write = (lambda _: None) if written is None else written.append
+    return TerminalContext(environ=environ, graphics=NullGraphics(), is_remote=is_remote, write_sequence=write)
 
 
 class ScreenApp(App[None]):
@@ -73,17 +72,23 @@ class ScreenApp(App[None]):
             line.cursor_blink = False
 
 
-class UnusedScreen:
-    """A face for actions that no test expects to speak."""
+class FakeScreen:
+    """Records notifications and questions; answers `answer`."""
 
-    def notify_user(self, text: str, severity: str = "information") -> None:
-        raise AssertionError(severity, text)
+    def __init__(self, answer: bool = False) -> None:
+        self.answer = answer
+        self.notifications: list[str] = []
+        self.questions: list[ConfirmDialog] = []
 
-    async def ask_confirmation(self, question: object) -> bool:
-        raise AssertionError(question)
+    def notify_user(self, text: SafeText, severity: str = "information") -> None:
+        self.notifications.append(text if severity == "information" else f"{severity}: {text}")
 
-    async def check_characters(self, requests: object) -> bool:
-        raise AssertionError(requests)
+    async def ask_confirmation(self, question: ConfirmDialog) -> bool:
+        self.questions.append(question)
+        return self.answer
+
+    async def check_characters(self, requests: object) -> bool:  # noqa: ARG002
+        return True
 
 
 @asynccontextmanager
@@ -98,11 +103,39 @@ async def open_services(
 
 
 def job_commands(services: Services) -> JobCommands:
-    return JobCommands(services.jobs, UnusedScreen(), ENVIRON)
+    return JobCommands(services.jobs, FakeScreen(), ENVIRON)
 
 
 def make_app(services: Services, environ: Mapping[str, str] = ENVIRON) -> EternalApp:
     return EternalApp(services, NullGraphics(), environ)
+
+
+@asynccontextmanager
+async def open_app(
+    services: Services,
+    environ: Mapping[str, str] = ENVIRON,
+    *,
+    size: tuple[int, int] = (100, 30),
+    notifications: bool = False,
+) -> AsyncIterator[tuple[MainScreen, Pilot[None]]]:
+    """Run the app; yield its main screen when everything is drawn."""
+    app = make_app(services, environ)
+    async with app.run_test(size=size, notifications=notifications) as pilot:
+        await wait_idle(pilot)
+        main = app.screen_stack[0]
+        assert isinstance(main, MainScreen)
+        yield main, pilot
+
+
+@asynccontextmanager
+async def open_screen(
+    screen: Screen[Any], size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[ScreenApp, Pilot[None]]]:
+    """Run an app that shows one screen; yield it when everything is drawn."""
+    app = ScreenApp(screen)
+    async with app.run_test(size=size) as pilot:
+        await wait_idle(pilot)
+        yield app, pilot
 
 
 def screen_text(app: App[Any]) -> str:

@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from eternal_tui.services import Services
 from eternal_tui.tui.themes import register_themes
-from tests.tui.screens.scenes import SCREENS
+from tests.tui.screens.scenes import SCREEN_NAMES, make_screen
 from tests.tui.screens.stage import ENVIRON, make_services, wait_idle
 
 TEXTS = (
@@ -25,7 +25,7 @@ TEXTS = (
 NARROW_SCREENS = ("api key", "compare", "characters", "help", "picker", "statistics")
 WIDE_SCREENS = ("compare", "characters")
 CASES = [
-    *((name, (80, 24)) for name in SCREENS),
+    *((name, (80, 24)) for name in SCREEN_NAMES),
     *((name, (60, 20)) for name in NARROW_SCREENS),
     *((name, (200, 60)) for name in WIDE_SCREENS),
 ]
@@ -56,7 +56,7 @@ def services(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Servic
 @pytest.mark.parametrize(("name", "size"), CASES, ids=[f"{name} {size[0]}x{size[1]}" for name, size in CASES])
 def test_looks(snap_compare: SnapCompare, services: Services, name: str, size: tuple[int, int]) -> None:
     async def before(pilot: Pilot[None]) -> None:
-        await pilot.app.push_screen(await SCREENS[name](TEXTS, services))
+        await pilot.app.push_screen(await make_screen(name, TEXTS, services))
         await wait_idle(pilot)
         for each in pilot.app.screen.query(Input):
             each.cursor_blink = False
