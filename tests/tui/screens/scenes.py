@@ -67,7 +67,7 @@ async def make_screen(name: str, words: Sequence[str], bench: Services) -> Scree
         case "question":
             screen = FakeScreen()
             await JobCommands(bench.jobs, screen, ENVIRON).retry(hostile_job(words[0], **UNCONFIRMED_FIELDS))
-            return screen.questions[0]
+            return screen.dialogs[0]
         case "copy":
             return CopyMenu(hostile_job(words[0], state=JobState.SUCCEEDED, file=None), bench, terminal_context())
         case "save as":

@@ -78,14 +78,18 @@ class FakeScreen:
     def __init__(self, answer: bool = False) -> None:
         self.answer = answer
         self.notifications: list[str] = []
-        self.questions: list[ConfirmDialog] = []
+        self.dialogs: list[ConfirmDialog] = []
 
     def notify_user(self, text: SafeText, severity: str = "information") -> None:
         self.notifications.append(text if severity == "information" else f"{severity}: {text}")
 
     async def ask_confirmation(self, question: ConfirmDialog) -> bool:
-        self.questions.append(question)
+        self.dialogs.append(question)
         return self.answer
+
+    @property
+    def questions(self) -> list[str]:
+        return [dialog.question for dialog in self.dialogs]
 
     async def check_characters(self, requests: object) -> bool:  # noqa: ARG002
         return True

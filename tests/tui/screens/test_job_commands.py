@@ -6,40 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.model import FileState, JobState, to_record
 from eternal_tui.jobs.submit.submitter import NO_DETAILS
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.tui.screens.job_commands import JobCommands
-from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.history.faults import UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, run_engine
 from tests.jobs.clock import FakeClock
 from tests.jobs.conftest import clock, sandbox
 from tests.tui.jobs import make_job
-from tests.tui.screens.stage import ENVIRON, open_services
+from tests.tui.screens.stage import ENVIRON, FakeScreen, open_services
 
 __all__ = ["clock", "sandbox"]
-
-
-class FakeScreen:
-    """Records notifications and questions; answers `answer`."""
-
-    def __init__(self, answer: bool = False) -> None:
-        self.answer = answer
-        self.notifications: list[str] = []
-        self.questions: list[str] = []
-
-    def notify_user(self, text: SafeText, severity: str = "information") -> None:
-        self.notifications.append(text if severity == "information" else f"{severity}: {text}")
-
-    async def ask_confirmation(self, question: ConfirmDialog) -> bool:
-        self.questions.append(question.question)
-        return self.answer
-
-    async def check_characters(self, requests: object) -> bool:  # noqa: ARG002
-        return True
 
 
 async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> None:
@@ -47,17 +26,27 @@ async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> 
     async with open_services(tmp_path) as bench:
         commands = JobCommands(bench.jobs, screen, ENVIRON)
         failed = [make_job(number, state=JobState.FAILED) for number in (1, 2, 3)]
-        rejected = make_job(4, state=JobState.REJECTED)
+        rejected = make_job(4, state=JobState.REJECTED, cause="refused")
         running = make_job(5, state=JobState.RUNNING)
         unclear = make_job(6, state=JobState.UNCONFIRMED)
         settled = make_job(7, state=JobState.UNCONFIRMED, dismissed=True)
         saved = make_job(8, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
+        unsent = make_job(9, state=JobState.REJECTED, cause="unreachable", prompt="another")
         await commands.retry_all([*failed, rejected, running, unclear, settled, saved])
-        assert len(screen.questions) == 2
-        assert screen.questions[0].startswith("No response for job 6.")
-        assert screen.questions[1] == "Run 4 jobs again? Price unknown."
         await commands.retry_all([running, settled])
-        assert screen.notifications == ["Nothing to retry among these jobs."]
+        for listed in ([failed[0]], [failed[0], unsent, rejected], [rejected], []):
+            await commands.retry_failed(listed)
+        assert screen.questions[0].startswith("No response for job 6.")
+        assert screen.questions[1:] == [
+            "Run 4 jobs again? Price unknown.",
+            "Run 1 failed job again? Price unknown.",
+            "Run 2 failed jobs again? 1 job rejected by the API left out: edit with e. Price unknown.",
+        ]
+        assert screen.notifications == [
+            "Nothing to retry among these jobs.",
+            "Rejected by the API as they are: press e to change the request.",
+            "No failed job in this list.",
+        ]
         assert bench.jobs.store.newest_first() == []
 
 
@@ -65,40 +54,16 @@ async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> 
 async def test_what_may_have_been_paid_is_sent_again_only_after_a_question_and_linked(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, key: str
 ) -> None:
-    """By `t` and by `r`."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         sandbox.inject(Fault.LOST_ANSWER, times=1)
         lost = await bench.engine.submit(IMAGE_REQUEST)
-        doubtful, sure = FakeScreen(), FakeScreen(answer=True)
-        await JobCommands(bench.engine, doubtful, ENVIRON).run([lost.id], key)
-        assert [question.startswith(f"No response for job {lost.id}.") for question in doubtful.questions] == [True]
-        assert len(sandbox.posts) == 1
-        await JobCommands(bench.engine, sure, ENVIRON).run([lost.id], key)
-        assert len(sure.questions) == 1
+        for answer in (False, True):
+            screen = FakeScreen(answer=answer)
+            await JobCommands(bench.engine, screen, ENVIRON).run([lost.id], key)
+            assert [question.partition(".")[0] for question in screen.questions] == [f"No response for job {lost.id}"]
+            assert len(sandbox.posts) == 1 + answer
         retry, first = bench.engine.store.newest_first()
-        assert (retry.retry_of, first.retried_by, len(sandbox.posts)) == (first.id, retry.id, 2)
-
-
-async def test_all_failed_are_asked_about_once_with_the_cost(tmp_path: Path) -> None:
-    screen = FakeScreen()
-    async with open_services(tmp_path) as bench:
-        commands = JobCommands(bench.jobs, screen, ENVIRON)
-        failed = make_job(1, state=JobState.FAILED, prompt="one")
-        unsent = make_job(2, state=JobState.REJECTED, prompt="two", cause="unreachable")
-        refused = make_job(3, state=JobState.REJECTED, prompt="three", cause="refused")
-        await commands.retry_failed([failed])
-        await commands.retry_failed([failed, unsent, refused])
-        await commands.retry_failed([refused])
-        await commands.retry_failed([])
-        assert screen.questions == [
-            "Run 1 failed job again? Price unknown.",
-            "Run 2 failed jobs again? 1 job rejected by the API left out: edit with e. Price unknown.",
-        ]
-        assert screen.notifications == [
-            "Rejected by the API as they are: press e to change the request.",
-            "No failed job in this list.",
-        ]
-        assert bench.jobs.store.newest_first() == []
+        assert (retry.retry_of, first.retried_by) == (first.id, retry.id)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +113,6 @@ async def test_the_queue_is_held_and_released_after_a_question(
 
 
 async def test_several_queued_jobs_move_together(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """In the order of the queue, whatever that of the list."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         screen, queue = FakeScreen(), bench.engine.queue
         commands = JobCommands(bench.engine, screen, ENVIRON)
