@@ -127,7 +127,7 @@ class ResultOutput:
                                 id=job.id, why=error.strerror or error, folder=services.results_dir)
                 )  # fmt: skip
         if self._command and hook_name(job) == "on_finished":
-            await actions.run_hook("--on-finished", self._command, job, path)
+            await actions.run_hook("--on-finished", self._command, [job], path)
         return None if path is None else str(path)
 
 

@@ -6,6 +6,7 @@ header. A line that is cut short or does not match its checksum is never replaye
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import zlib
@@ -141,17 +142,8 @@ def encode_lossy(payload: Any) -> bytes:
     except InvalidRecordError as error:
         if not isinstance(error.__cause__, UnicodeEncodeError):
             raise
-        return encode(_replace_lone_surrogates(payload))
-
-
-def _replace_lone_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_replace_lone_surrogates(name): _replace_lone_surrogates(held) for name, held in value.items()}
-    if isinstance(value, list | tuple):
-        return [_replace_lone_surrogates(held) for held in value]
-    return value
+        text = json.dumps(payload, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return encode(json.loads(text))
 
 
 def encode_line(payload: Any) -> bytes:

@@ -103,25 +103,20 @@ def parse_output_path(text: str, folder_template: str, *, base: Path, is_folder:
     if text == "-":
         raise ValueError("Results cannot be written to standard output; name a file or a folder.")
     text = os.path.expanduser(text)  # noqa: PTH111 - a template, not a path
+    template = parse_template(text, OUTPUT_FIELDS)
     try:
-        return _parse_output_path(text, folder_template, base=base, is_folder=is_folder)
+        existing = None if template.fields or not (base / text).exists() else base / text
+        if existing and not (existing.is_dir() or existing.is_file()):
+            raise ValueError("It is neither a file nor a folder.")
+        if text.endswith("/") or (not template.fields and is_folder) or (existing and existing.is_dir()):
+            # As in "save as": there {character} is the name where it is known.
+            text = f"{text.rstrip('/')}/{folder_template.replace('{character}', '{name}')}{{ext}}"
+        if not text.startswith("/"):
+            text = f"{str(base).replace('{', '{{').replace('}', '}}')}/{text}"
+        _check_folder(text)
     except OSError as error:
         raise ValueError(f"{error.strerror}.") from None
-
-
-def _parse_output_path(text: str, folder_template: str, *, base: Path, is_folder: bool) -> OutputPath:
-    template = parse_template(text, OUTPUT_FIELDS)
-    has_fields = bool(template.fields)
-    if not has_fields and (existing := base / text).exists() and not (existing.is_dir() or existing.is_file()):
-        raise ValueError("It is neither a file nor a folder.")
-    folder = text.endswith("/") or (not has_fields and (is_folder or (base / text).is_dir()))
-    # As in "save as": there {character} is the name where it is known.
-    file_template = folder_template.replace("{character}", "{name}")
-    whole = f"{text.rstrip('/')}/{file_template}{{ext}}" if folder else text
-    if not whole.startswith("/"):
-        whole = f"{str(base).replace('{', '{{').replace('}', '}}')}/{whole}"
-    _check_folder(whole)
-    checked = parse_template(whole, OUTPUT_FIELDS)
+    checked = parse_template(text, OUTPUT_FIELDS)
     last = checked.parts[-1]
     has_suffix = "ext" in checked.fields or (not last.field and "." in last.literal.rpartition("/")[2])
     return OutputPath(checked, has_suffix)

@@ -20,7 +20,6 @@ from eternal_tui.jobs.model import POLLED_STATES, FileState, Job, JobState, log_
 from eternal_tui.jobs.polling.monitor import JobMonitor
 from eternal_tui.jobs.polling.scheduler import raise_task_exception
 from eternal_tui.jobs.ports import JobPolicy, Record
-from eternal_tui.jobs.store import JobStore
 from eternal_tui.jobs.submit.queue import RequestQueue
 from eternal_tui.jobs.submit.submitter import (
     MAX_QUEUED_WAIT_SECONDS,
@@ -34,54 +33,6 @@ from eternal_tui.jobs.sync import INITIAL_JOB_COUNT, HistorySync
 
 QUEUE_FILE_RETRY_SECONDS = 60.0
 """Seconds that nothing is sent after the hold could not be written."""
-
-
-class DeletedJobs:
-    """Deletes jobs and undoes deletions, the last one first. Files stay on disk.
-
-    A queued job is cancelled instead, and stays in the history.
-    """
-
-    def __init__(self, store: JobStore, queue: RequestQueue) -> None:
-        self._store = store
-        self._queue = queue
-        self._deletions: list[dict[int, Record]] = []
-        # One at a time: an undo waits until the deletion is complete.
-        self._lock = asyncio.Lock()
-
-    async def delete(self, job_ids: Iterable[int]) -> list[int]:
-        """Delete jobs together and return their ids; raises InvalidJobState for one that is being sent."""
-        wanted = list(job_ids)
-        for job_id in wanted:
-            # Only its record would show a charge.
-            if self._store[job_id].state is JobState.SUBMITTING:
-                raise InvalidJobState(f"Job {job_id} is being sent. Wait for its answer, then delete it.")
-        async with self._lock:
-            removed: dict[int, Record] = {}
-            jobs = [self._store[job_id] for job_id in wanted]
-            queued = {job.id: to_record(job) for job in jobs if job.state is JobState.QUEUED}
-            try:
-                removed |= {job_id: queued[job_id] for job_id in await self._queue.cancel(queued)}
-                for job_id in wanted:
-                    if job_id not in queued:
-                        removed[job_id] = await self._store.remove(job_id)
-            finally:
-                if removed:
-                    self._deletions.append(removed)
-        if sent := [job_id for job_id in queued if job_id not in removed]:
-            raise InvalidJobState(f"Job {sent[0]} is no longer queued: it was sent meanwhile.")
-        return list(removed)
-
-    async def undo(self) -> list[int]:
-        """Restore the last deletion and return its ids; empty when there is none. Raises HistoryError."""
-        async with self._lock:
-            if not self._deletions:
-                return []
-            removed = self._deletions[-1]
-            for job_id, record in removed.items():
-                await self._store.restore(job_id, record)
-            self._deletions.pop()
-            return list(removed)
 
 
 class JobEngine:
@@ -108,7 +59,9 @@ class JobEngine:
         self.sync = HistorySync(context, self.billing, self.monitor, self.downloads)
         self.queue = RequestQueue(context, self.billing, self.monitor)
         self.submitter = Submitter(context, self.billing, self.sync, self.queue, check_character)
-        self._deleted_jobs = DeletedJobs(self.store, self.queue)
+        self._deletions: list[dict[int, Record]] = []
+        # One at a time: an undo waits until the deletion is complete.
+        self._delete_lock = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self.store.subscribe_changes(self.active_batches.apply_change)
@@ -302,16 +255,44 @@ class JobEngine:
                 self.store.change_in_memory(job.id, partial(_with_character_name, name=name))
 
     async def delete(self, job_ids: Iterable[int]) -> None:
-        """Remove jobs from the history; `undo_delete` restores the last deletion. Files stay on disk."""
-        for job_id in await self._deleted_jobs.delete(job_ids):
+        """Remove jobs from the history; `undo_delete` restores the last deletion. Files stay on disk.
+
+        A queued job is cancelled instead, and stays in the history. Raises InvalidJobState for one that is being sent.
+        """
+        wanted = list(job_ids)
+        for job_id in wanted:
+            # Only its record would show a charge.
+            if self.store[job_id].state is JobState.SUBMITTING:
+                raise InvalidJobState(f"Job {job_id} is being sent. Wait for its answer, then delete it.")
+        async with self._delete_lock:
+            removed: dict[int, Record] = {}
+            jobs = [self.store[job_id] for job_id in wanted]
+            queued = {job.id: to_record(job) for job in jobs if job.state is JobState.QUEUED}
+            try:
+                removed |= {job_id: queued[job_id] for job_id in await self.queue.cancel(queued)}
+                for job_id in wanted:
+                    if job_id not in queued:
+                        removed[job_id] = await self.store.remove(job_id)
+            finally:
+                if removed:
+                    self._deletions.append(removed)
+        if sent := [job_id for job_id in queued if job_id not in removed]:
+            raise InvalidJobState(f"Job {sent[0]} is no longer queued: it was sent meanwhile.")
+        for job_id in removed:
             self.monitor.forget(job_id)
             self.downloads.cancel(job_id)
 
     async def undo_delete(self) -> list[int]:
-        """Restore the last deletion and return its ids; empty when there is none."""
-        restored = await self._deleted_jobs.undo()
-        await self.sync.resume_restored(restored)
-        return restored
+        """Restore the last deletion and return its ids; empty when there is none. Raises HistoryError."""
+        async with self._delete_lock:
+            if not self._deletions:
+                return []
+            removed = self._deletions[-1]
+            for job_id, record in removed.items():
+                await self.store.restore(job_id, record)
+            self._deletions.pop()
+        await self.sync.resume_restored(list(removed))
+        return list(removed)
 
     def resume_after_suspend(self) -> None:
         """Read what other processes did while this one was stopped, and resume what none took over."""

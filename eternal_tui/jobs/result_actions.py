@@ -53,26 +53,17 @@ class HookPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_running: int = 2
 
 
-class HookResult(msgspec.Struct, frozen=True):
-    """How a command ended, in words for the timeline; `ok` where its exit code was 0."""
-
-    ok: bool
-    summary: str
-
-
-def hook_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a command is given of the environment: locale, session and paths, and no key of any service."""
-    return {
-        name: value for name, value in environ.items() if name in _ENVIRON_NAMES or name.startswith(_ENVIRON_PREFIXES)
-    }
-
-
 class HookRunner:
     """Runs commands, at most `max_running` at once."""
 
     def __init__(self, policy: HookPolicy, environ: Mapping[str, str], results_dir: Path) -> None:
         self._policy = policy
-        self._environ = hook_environ(environ)
+        # Locale, session and paths, and no key of any service.
+        self._environ = {
+            name: value
+            for name, value in environ.items()
+            if name in _ENVIRON_NAMES or name.startswith(_ENVIRON_PREFIXES)
+        }
         self._results_dir = results_dir
         self._slots = asyncio.Semaphore(policy.max_running)
 
@@ -80,8 +71,11 @@ class HookRunner:
         """Return the configured command, empty where there is none."""
         return list(getattr(self._policy, event))
 
-    async def run(self, event: str, command: Sequence[str], jobs: Sequence[Job], output: Path | None) -> HookResult:
-        """Run a command for these jobs: one, or all of a batch, whose fields are those of its last job."""
+    async def run(self, event: str, command: Sequence[str], jobs: Sequence[Job], output: Path | None) -> str:
+        """Run a command for these jobs: one, or all of a batch, whose fields are those of its last job.
+
+        Returns how it ended, in words for the timeline.
+        """
         templates = [parse_template(argument, HOOK_FIELDS) for argument in command]
         objects = [job_to_json(job, self._results_dir) for job in jobs]
         path = None if output is None else str(output)
@@ -91,15 +85,12 @@ class HookRunner:
         values = {name: _argument({"output": path, **objects[-1]}.get(name)) for name in HOOK_FIELDS}
         arguments = [part.render(values)[:MAX_ARGUMENT_CHARS] for part in templates]
         async with self._slots:
-            result = await self._run(arguments, json.dumps(data).encode() + b"\n")
-        _log.log(
-            logging.INFO if result.ok else logging.WARNING,
-            "hook",
-            extra={"hook": event, "job": jobs[-1].id, "result": result.summary},
-        )
-        return result
+            ok, summary = await self._run(arguments, json.dumps(data).encode() + b"\n")
+        level = logging.INFO if ok else logging.WARNING
+        _log.log(level, "hook", extra={"hook": event, "job": jobs[-1].id, "result": summary})
+        return summary
 
-    async def _run(self, arguments: list[str], data: bytes) -> HookResult:
+    async def _run(self, arguments: list[str], data: bytes) -> tuple[bool, str]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         # Files, not pipes: a child that the command leaves behind holds up nobody.
@@ -111,12 +102,12 @@ class HookRunner:
                     *arguments, stdin=stdin, stdout=output, stderr=output, env=self._environ, start_new_session=True
                 )
             except (OSError, ValueError) as error:
-                return HookResult(ok=False, summary=f"could not start: {getattr(error, 'strerror', None) or error}")
+                return False, f"could not start: {getattr(error, 'strerror', None) or error}"
             try:
                 async with asyncio.timeout(self._policy.timeout_seconds):
                     await process.wait()
             except TimeoutError:
-                return HookResult(ok=False, summary=f"stopped after {self._policy.timeout_seconds:g} s")
+                return False, f"stopped after {self._policy.timeout_seconds:g} s"
             finally:
                 if process.returncode is None:
                     await _kill_group(process)
@@ -124,8 +115,7 @@ class HookRunner:
             if text := output.read(MAX_OUTPUT_BYTES):
                 printed = sanitize_block(text.decode(errors="replace"), limit=MAX_OUTPUT_BYTES)
                 _log.info("hook output", extra={"output": printed})
-        summary = f"exit {process.returncode} ({loop.time() - began:.1f} s)"
-        return HookResult(ok=process.returncode == 0, summary=summary)
+        return process.returncode == 0, f"exit {process.returncode} ({loop.time() - began:.1f} s)"
 
 
 async def _kill_group(process: asyncio.subprocess.Process) -> None:
@@ -183,10 +173,10 @@ class ResultActions:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def run_hook(self, event: str, command: Sequence[str], job: Job, output: Path | None) -> None:
-        """Run a command for a job and record how it ended."""
-        result = await self.hooks.run(event, command, [job], output)
-        await self._add_event(job.id, f"{event} command", result.summary)
+    async def run_hook(self, event: str, command: Sequence[str], jobs: Sequence[Job], output: Path | None) -> None:
+        """Run a command for these jobs and record how it ended."""
+        summary = await self.hooks.run(event, command, jobs, output)
+        await self._add_event(jobs[0].id, f"{event} command", summary)
 
     async def copy(self, job: Job, options: CopyOptions, *, number: int | None = None) -> Path:
         """Copy the job's file and record where to. Raises OSError."""
@@ -221,12 +211,11 @@ class ResultActions:
     async def _run_hooks(self, job: Job, event: HookName, path: Path | None) -> None:
         store = self._context.store
         if (command := self.hooks.command(event)) and await self._claim(job.id, event):
-            await self.run_hook(event, command, job, path)
+            await self.run_hook(event, command, [job], path)
         if job.batch and (command := self.hooks.command("on_batch")):
             jobs = await store.call_history(ended_batch, store.history, job.batch)
             if jobs and await self._claim(jobs[0].id, "on_batch"):
-                result = await self.hooks.run("on_batch", command, jobs, None)
-                await self._add_event(jobs[0].id, "on_batch command", result.summary)
+                await self.run_hook("on_batch", command, jobs, None)
 
     async def _claim(self, job_id: int, event: HookName) -> bool:
         store = self._context.store
