@@ -80,7 +80,6 @@ def measure_costs(folder: Path) -> dict[str, tuple[Counter[str], int]]:
 
 @pytest.mark.xdist_group("cost")
 def test_change_takes_one_write_and_one_sync_at_any_length(folders: dict[int, Path]) -> None:
-    """Seen to fail with the folder synced after each append, and with the change read back."""
     few, many = measure_costs(folders[FEW]), measure_costs(folders[MANY])
     for name, (calls, written) in many.items():
         assert (calls, abs(written - few[name][1]) < 64) == (few[name][0], True), name
@@ -108,10 +107,7 @@ def test_large_history_is_read_in_parts(folders: dict[int, Path]) -> None:
 
 
 def test_page_copies_a_huge_record_about_as_fast_as_parsing() -> None:
-    """A stranger's record of 100,000 turns, against the time that the standard library takes to parse it.
-
-    Seen to fail with copy.deepcopy, three times as long as parsing: `jobs` took 7 s with a million turns.
-    """
+    """A stranger's record of 100,000 turns, against the time that the standard library takes to parse it."""
     data = json.dumps({"jobs": {"1": {"timeline": [[0.0, "x", "y"]] * 100_000}}}).encode()
     document = document_from_tables(parse_tables(data))
 

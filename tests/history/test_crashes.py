@@ -38,11 +38,7 @@ def _verify_every_state(swift_path: Path, *, steps: int, seed: int) -> tuple[int
 
 
 def test_every_crash_point_of_a_mixed_load(swift_path: Path) -> None:
-    """Killed, without power in five ways, and killed with the document rotten on top.
-
-    Seen to fail against builds without the fsync of an append, of the new document or of the new journal, with
-    the journal renewed before the document, and with the previous document kept after the previous journal.
-    """
+    """Killed, without power in five ways, and killed with the document rotten on top."""
     points, calls = _verify_every_state(swift_path, steps=24, seed=3)
     assert points > 100
     assert {"write", "half a write", "sync", "replace history.json", "replace history.journal"} <= calls
@@ -78,10 +74,7 @@ def _run_with_failing_call(swift_path: Path, at: int, number: int) -> str:
 
 
 def test_every_system_call_failing_once(swift_path: Path) -> None:
-    """Full, read-only, failing disk at every call: an error with a sentence, and the history as before.
-
-    Seen to fail against a build whose failed append left its lines in the journal.
-    """
+    """Full, read-only, failing disk at every call: an error with a sentence, and the history as before."""
     errors = (errno.ENOSPC, errno.EACCES, errno.EIO, errno.ESTALE, errno.EROFS)
     at, failed = 0, {""}
     while name := _run_with_failing_call(swift_path, at, errors[at % len(errors)]):

@@ -104,12 +104,7 @@ def _damage_journal(folder: Path, seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(100))
 def test_damaged_document_loses_nothing(swift_path: Path, seed: int) -> None:
-    """Cuts, flips, NULs, junk and emptiness, with and without a new time stamp.
-
-    Seen to fail against a build that did not set the damaged file aside and one that did not check the bytes of
-    a document whose time stamp is as noted. Stock TinyDB raised on 70 of such a hundred and
-    served the other 30 silently.
-    """
+    """Cuts, flips, NULs, junk and emptiness, with and without a new time stamp."""
     _damage_document(swift_path / "data", seed)
 
 
@@ -155,7 +150,6 @@ def test_repair_ignores_rows_of_other_tables(swift_path: Path) -> None:
 
 
 def test_newer_schema_is_refused_and_unchanged(swift_path: Path) -> None:
-    """Seen to fail against a build that took an unreadable header for damage."""
     folder = swift_path / "data"
     History.open(folder, fs=UnsyncedFileSystem()).close(compact=False)
     (folder / "history.journal").write_bytes(encode_line({"schema": 2, "shape": "unknown"}))
@@ -167,7 +161,6 @@ def test_newer_schema_is_refused_and_unchanged(swift_path: Path) -> None:
 
 
 def test_ids_leave_a_gap_when_the_last_id_is_lost(swift_path: Path) -> None:
-    """Seen to fail against a build that went on from the highest id it could read."""
     folder = swift_path / "data"
     history = History.open(folder, fs=UnsyncedFileSystem())
     history.add_many({"n": number} for number in range(3))
@@ -182,7 +175,6 @@ def test_ids_leave_a_gap_when_the_last_id_is_lost(swift_path: Path) -> None:
 
 
 def test_append_truncates_a_torn_line(swift_path: Path) -> None:
-    """Seen to fail against a build that wrote over the torn line without cutting it off."""
     folder = swift_path / "data"
     history = History.open(folder, fs=UnsyncedFileSystem())
     history.add({"n": 1})

@@ -70,11 +70,7 @@ print(appends, folds)
 
 
 def test_disk_full_at_every_byte_of_a_write(swift_path: Path) -> None:
-    """The file size limit at each byte of an append and of a compaction: refused, and every file byte-identical.
-
-    Seen to fail against a build whose failed append left its half line. Stock TinyDB, tried at
-    thirty such limits, left an unreadable file at one.
-    """
+    """The file size limit at each byte of an append and of a compaction: refused, and every file byte-identical."""
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK_SCRIPT, str(swift_path / "data")],
         cwd=ROOT,

@@ -122,7 +122,6 @@ def test_iter_pages_follows_changes_and_compaction(folder: Path) -> None:
 
 
 def test_records_are_copies(folder: Path) -> None:
-    """Seen to fail against a build whose journal kept the caller's own lists."""
     history = open_history(folder)
     timeline = ["submitted"]
     key = history.add({"timeline": timeline})
@@ -148,11 +147,7 @@ def test_read_changes_returns_what_another_instance_wrote(folder: Path) -> None:
 
 
 def test_read_changes_is_complete_across_a_compaction(folder: Path) -> None:
-    """Changes made before, during and after another instance's compaction arrive once each.
-
-    Seen to fail against builds that did not carry the changes made during a compaction into the new journal, and that
-    did not skip them when switching to it.
-    """
+    """Changes made before, during and after another instance's compaction arrive once each."""
     files = HookedFileSystem()
     one, other = open_history(folder, files), open_history(folder)
     third = open_history(folder)
@@ -192,7 +187,6 @@ def test_concurrent_compactions_end_in_one(folder: Path) -> None:
 
 
 def test_external_edit_during_a_compaction_survives(folder: Path) -> None:
-    """Seen to fail against a build that put its new document in place whatever had become of the old one."""
 
     def edit() -> None:
         with TinyDB(folder / "history.json") as database:

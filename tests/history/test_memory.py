@@ -48,10 +48,7 @@ def traced() -> Iterator[None]:
 
 @pytest.mark.usefixtures("traced")
 def test_memory_of_journal_and_compaction_is_bounded(swift_path: Path) -> None:
-    """Seen to fail with its changes held as Python's objects: twice as much, and five times at the compaction.
-
-    At four megabytes, when the app compacts, the process stayed 18 MB larger: freed memory was fragmented.
-    """
+    """At four megabytes, when the app compacts, the process stayed 18 MB larger: freed memory was fragmented."""
     history = History.open(swift_path, fs=SmallReadFileSystem())
     record_job(history, 0)
     history.compact()
@@ -71,7 +68,6 @@ def test_memory_of_journal_and_compaction_is_bounded(swift_path: Path) -> None:
 
 @pytest.mark.usefixtures("traced")
 def test_many_changes_of_a_record_are_merged() -> None:
-    """Seen to fail with changes that are never merged: 240 KB."""
     pending = PendingChanges()
     pending.apply(Change("put", 1, {"prompt": "At the harbour"}))
     before, _ = tracemalloc.get_traced_memory()

@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "version_0"
 
 
 def test_history_of_an_older_version_opens(tmp_path: Path) -> None:
-    """Four jobs: saved, running, failed, unconfirmed. Seen to fail with a field renamed without its alias."""
+    """Four jobs: saved, running, failed, unconfirmed."""
     shutil.copy(FOLDER / "history.json", tmp_path)
     history = History.open(tmp_path)
     try:
@@ -45,7 +45,7 @@ def test_history_of_an_older_version_opens(tmp_path: Path) -> None:
 
 
 def test_records_are_written_as_by_an_older_version() -> None:
-    """Every field of a job and of a charge. Seen to fail with an attribute renamed without its record name."""
+    """Every field of a job and of a charge."""
     records = msgspec.json.decode((FOLDER / "records.json").read_bytes())
     job, charge = from_record(1, records["job"]), from_row_record(records["charge"])
     assert charge is not None

@@ -90,11 +90,7 @@ def _run_concurrently(folder: Path, processes: int, changes: int, seed: int) -> 
 
 
 def test_three_processes_lose_nothing(swift_path: Path) -> None:
-    """Adds, changes, deletes and compactions by three processes at once; every id given once, every change kept.
-
-    With stock TinyDB, three workers adding 60 each kept 120 and 129 of 180 in two trials, and one died of an id that
-    existed.
-    """
+    """Adds, changes, deletes and compactions by three processes at once; every id given once, every change kept."""
     for seed in range(2):
         _run_concurrently(swift_path / f"data{seed}", 3, 60, seed)
 
@@ -139,10 +135,7 @@ def _kill_repeatedly(folder: Path, rounds: int, seed: int) -> None:
 
 
 def test_killed_process_loses_nothing_acknowledged(swift_path: Path) -> None:
-    """``kill -9`` at random moments of a mixed load on one growing history, ten times.
-
-    Kept beside the enumeration because it is the real thing; alone it proves little: stock TinyDB passes it.
-    """
+    """``kill -9`` at random moments of a mixed load on one growing history, ten times."""
     _kill_repeatedly(swift_path / "data", 10, seed=1)
 
 

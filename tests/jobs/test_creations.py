@@ -25,7 +25,6 @@ def create_request_count(sandbox: Sandbox) -> int:
 
 
 async def test_the_intent_is_on_disk_before_the_request_leaves(bench: Bench) -> None:
-    """Seen to fail with an outbox that posts a creation before it is recorded."""
     bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
     making = asyncio.create_task(bench.engine.create_character(CHARACTER_PROMPT))
     await bench.sandbox.wait_until(lambda: create_request_count(bench.sandbox) == 1)
@@ -64,7 +63,6 @@ async def test_a_character_is_one_request_and_one_job_with_its_id(
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.CHARGED_502, Fault.GARBAGE_JSON, Fault.SERVER_ERROR])
 async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(bench: Bench, fault: Fault) -> None:
-    """Seen to fail with an unclear creation sent again, and with one judged to be charged that counts as nothing."""
     await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.submit(IMAGE_REQUEST)
     bench.sandbox.inject(fault, times=1, on=FaultPlace.POST)
@@ -93,7 +91,7 @@ async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(ben
 async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """The answer to a creation says no credits. Seen to fail with the drop laid on the image sent next."""
+    """The answer to a creation says no credits."""
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         for _ in range(3):
             await bench.engine.submit(IMAGE_REQUEST)
@@ -116,7 +114,6 @@ async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(
 
 
 async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -> None:
-    """Seen to fail with a counter that stays certain after a creation: "probably charged" for a refused image."""
     await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.create_character(CHARACTER_PROMPT)
@@ -129,7 +126,6 @@ async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -
 
 
 async def test_the_limits_hold_for_creations_too(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with a creation that goes past the checks of a submit."""
     policy = JobPolicy(requests_per_second=1e6, daily_cap=1.3, confirm_above=0.5)
     async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
         for _ in range(2):

@@ -55,7 +55,7 @@ async def bench(
 async def test_an_intent_that_cannot_be_written_is_not_sent(
     bench: Bench, files: FailingCallsFileSystem, code: int, kinds: frozenset[str], kind: type[HistoryError]
 ) -> None:
-    """Said as what it is, and the next submit works. Seen to fail with the POST before the intent."""
+    """Said as what it is, and the next submit works."""
     with files.fail_calls(code, kinds), pytest.raises(kind):
         await bench.engine.submit(IMAGE_REQUEST)
     assert bench.sandbox.posts == []
@@ -72,11 +72,7 @@ async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
     kinds: frozenset[str],
     kind: type[HistoryError],
 ) -> None:
-    """Through polls that would clear its trouble, until the disk takes it; then it survives a kill.
-
-    Seen to fail with a look that overwrites the trouble, with the answer's fields dropped when the disk refuses,
-    and with the trouble left standing once the id is written.
-    """
+    """Through polls that would clear its trouble, until the disk takes it; then it survives a kill."""
     bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
     bench.sandbox.inject(Fault.STUCK, times=None)
     submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
@@ -104,7 +100,6 @@ async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
 async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
     bench: Bench, files: FailingCallsFileSystem
 ) -> None:
-    """Seen to fail with the memory of what was told wiped by any other chore that went well: told every second."""
     bench.sandbox.inject(Fault.STUCK, times=None)
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC):
@@ -126,7 +121,6 @@ async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
 async def test_a_result_found_while_the_disk_is_full_is_shown_and_recorded_later(
     bench: Bench, files: FailingCallsFileSystem
 ) -> None:
-    """Seen to fail with a look that ends in the error: the job was never asked about again."""
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC):
         await bench.wait_for_state(job.id, "saved")
@@ -151,7 +145,6 @@ async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files
 async def test_a_deletion_the_disk_refuses_leaves_the_job_watched_and_undo_can_be_tried_again(
     bench: Bench, files: FailingCallsFileSystem
 ) -> None:
-    """Seen to fail with jobs forgotten by the watcher first, and with an undo that drops what it could not write."""
     bench.sandbox.inject(Fault.STUCK, times=None)
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC), pytest.raises(DiskFullError):
@@ -171,7 +164,6 @@ async def test_a_deletion_the_disk_refuses_leaves_the_job_watched_and_undo_can_b
 async def test_a_start_the_disk_disturbs_still_reads_every_job(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with older jobs read once and never again: unfinished ones among them were not resumed."""
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         sandbox.inject(Fault.STUCK, times=None)
         job = await bench.engine.submit(IMAGE_REQUEST)

@@ -101,7 +101,6 @@ async def test_delete_and_undo(bench: Bench) -> None:
 
 
 async def test_undone_a_moment_after_it_was_deleted(bench: Bench) -> None:
-    """Seen to fail with nothing to undo until the last of many jobs was deleted: u right after d did nothing."""
     ids = [(await bench.engine.submit(IMAGE_REQUEST)).id for _ in range(3)]
     begun = asyncio.Event()
     unsubscribe = bench.engine.store.subscribe(lambda changed: begun.set() if ids[0] in changed else None)
@@ -114,7 +113,6 @@ async def test_undone_a_moment_after_it_was_deleted(bench: Bench) -> None:
 
 
 async def test_a_batch_goes_on_from_its_first_request_to_its_last_file(bench: Bench) -> None:
-    """Seen to fail without the time between two requests, and without that until the files are here."""
     ended: list[bool] = []
     bench.engine.events.settled.connect(lambda job: ended.append(bench.engine.active_batches.is_active(job.batch)))
     heard: list[bool] = []
@@ -138,7 +136,6 @@ async def test_a_batch_goes_on_from_its_first_request_to_its_last_file(bench: Be
 
 
 async def test_a_job_sent_before_the_characters_were_known_gets_its_name(bench: Bench) -> None:
-    """Seen to fail with names given at the submit alone: the list showed a number for ever."""
     unnamed = await bench.engine.submit(IMAGE_REQUEST)
     named = await bench.engine.submit(IMAGE_REQUEST, SubmitDetails(character_name="Astrid, as she was"))
     bench.engine.fill_in_character_names(lambda each: {"6870": "Astrid"}.get(each, ""))

@@ -55,7 +55,6 @@ def matching_ids(text: str, facet: str = "all") -> list[int]:
 
 @pytest.mark.parametrize("job", jobs_of_every_kind(), ids=state_label)
 def test_the_word_shown_for_a_state_finds_the_job(job: Job) -> None:
-    """Seen to fail for `saved` and every other state, which only `state:` found."""
     for word in state_labels(job)[:2]:
         assert parse_filter(word).matches(job, NOW), word
         assert not parse_filter(f"-{word}").matches(job, NOW)
@@ -124,7 +123,6 @@ def test_a_word_within_a_state_finds_nothing() -> None:
     ],
 )
 def test_finds(text: str, ids: list[int]) -> None:
-    """Seen to fail with negated facets read as plain ones, and with lower() in place of casefold()."""
     assert matching_ids(text) == ids
 
 
@@ -173,7 +171,6 @@ def test_compile_filter_rejects_what_is_incomplete(text: str) -> None:
 
 
 def test_header_totals_filter_and_statistics_agree() -> None:
-    """Seen to fail with rejected jobs counted as failed, and with days of the end instead of the making."""
     jobs = [job for job in jobs_of_every_kind() if not job.dismissed]
     totals = RunningTotals(lambda: NOW, list)
     for job in jobs:

@@ -60,10 +60,6 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
 async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with an intent recorded outside the task that carries it, and with a caller's cancel passed on.
-
-    The first left jobs 'submitting' for ever, the second left accepted jobs so that nobody polled.
-    """
     ends = set()
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         for step in range(91):
@@ -93,7 +89,7 @@ async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
 async def test_a_submit_cancelled_while_its_intent_or_its_id_is_written(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, number: int
 ) -> None:
-    """Write 1 is the journal's head, 2 the intent, 3 the id. Seen to fail with a caller's cancel passed on."""
+    """Write 1 is the journal's head, 2 the intent, 3 the id."""
     files = PausingFileSystem(number)
     async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
         submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
@@ -110,7 +106,6 @@ async def test_a_submit_cancelled_while_its_intent_or_its_id_is_written(
 async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_disk(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with a caller's cancel passed on to the change: on disk it was starred, on screen it was not."""
     files = PausingFileSystem(5)
     async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
@@ -125,7 +120,6 @@ async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_di
 
 
 async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench: Bench) -> None:
-    """Seen to fail with the wait taken for a time in which the answer may be lost, and with "Nothing was sent"."""
     bench.sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
     submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
     await bench.sandbox.wait_until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
@@ -141,7 +135,7 @@ async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench
 async def test_closing_during_a_post_leaves_one_unconfirmed_job_and_sends_nothing_more(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """The rest of the batch stays queued. Seen to fail with a batch that went on after the engine was closed."""
+    """The rest of the batch stays queued."""
     async with run_engine(tmp_path, sandbox, clock=clock) as bench:
         sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
         submitting = asyncio.create_task(bench.engine.submit_many([IMAGE_REQUEST, IMAGE_REQUEST, IMAGE_REQUEST]))
@@ -168,10 +162,7 @@ async def test_closing_with_patience_takes_the_answer_along(tmp_path: Path, sand
 async def test_a_kill_between_intent_and_answer_is_one_unconfirmed_job(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """The folder as it stands on disk at each moment is what kill -9 leaves.
-
-    Seen to fail with the POST sent before the intent is on disk, and with interrupted intents sent again.
-    """
+    """The folder as it stands on disk at each moment is what kill -9 leaves."""
     moments = {}
     files = PausingFileSystem(3)
     async with run_engine(tmp_path / "data", sandbox, clock=clock, fs=files) as bench:
@@ -206,7 +197,7 @@ async def test_two_presses_are_two_jobs_and_two_posts(bench: Bench) -> None:
 async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_wherever_it_is_asked(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Four presses at once in two instances. Seen to fail with the link written after the intent: two were sent."""
+    """Four presses at once in two instances."""
     async with (
         run_engine(tmp_path, sandbox, clock=clock) as one,
         run_engine(tmp_path, sandbox, clock=clock, compact=False) as two,
@@ -228,7 +219,6 @@ async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_whereve
 
 
 async def test_a_job_that_is_being_sent_cannot_be_deleted(bench: Bench) -> None:
-    """Seen to fail without the refusal: the answer then found no job to tell of its charge."""
     bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
     submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
     await bench.sandbox.wait_until(lambda: bool(bench.sandbox.charged))

@@ -57,7 +57,6 @@ async def advance_and_wait_idle(clock: FakeClock, seconds: float) -> None:
 
 
 async def test_each_sees_the_others_jobs_within_two_seconds(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with a beat of three seconds."""
     async with run_instances(tmp_path, sandbox, clock, 3) as benches:
         for bench in benches:
             job = await bench.engine.submit(IMAGE_REQUEST)
@@ -69,7 +68,7 @@ async def test_each_sees_the_others_jobs_within_two_seconds(tmp_path: Path, sand
 
 
 async def test_only_the_owner_polls_and_fetches_a_job(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Each instance alone asks about its own. Seen to fail with `owns` always true: each job was fetched thrice."""
+    """Each instance alone asks about its own."""
     async with run_instances(tmp_path, sandbox, clock, 3) as benches:
         jobs = [await bench.engine.submit(IMAGE_REQUEST) for bench in benches]
         for bench, job in zip(benches, jobs, strict=True):
@@ -88,7 +87,7 @@ async def test_only_the_owner_polls_and_fetches_a_job(tmp_path: Path, sandbox: S
 async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Two heirs wait for one owner. Seen to fail with orphans that are never looked for after the start."""
+    """Two heirs wait for one owner."""
     async with run_instances(tmp_path, sandbox, clock, 2) as heirs:
         async with run_engine(tmp_path, sandbox, clock=clock, seed=9, compact=False) as owner:
             ids = [(await owner.engine.submit(IMAGE_REQUEST)).id for _ in range(5)]
@@ -106,7 +105,7 @@ async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
 
 
 async def test_of_two_that_claim_a_job_at_once_one_gets_it(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Both know only the dead owner. Seen to fail with a claim that does not read the owner again under the lock."""
+    """Both know only the dead owner."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
     histories = [History.open(tmp_path, fs=UnsyncedFileSystem()) for _ in range(2)]
@@ -121,7 +120,6 @@ async def test_of_two_that_claim_a_job_at_once_one_gets_it(tmp_path: Path, sandb
 async def test_a_suspended_instance_gives_its_jobs_away_and_does_not_take_them_back(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail against a return that goes on polling what it owned: both asked."""
     async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
         job = await one.engine.submit(IMAGE_REQUEST)
@@ -145,7 +143,7 @@ async def test_a_suspended_instance_gives_its_jobs_away_and_does_not_take_them_b
 async def test_a_submit_that_another_took_for_interrupted_still_learns_its_id(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Suspended while a POST is under way. Seen to fail without a way from unconfirmed to running: the id was lost."""
+    """Suspended while a POST is under way."""
     async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.SLOW, times=1)
         submitting = asyncio.create_task(one.engine.submit(IMAGE_REQUEST))
@@ -168,7 +166,6 @@ async def test_a_submit_that_another_took_for_interrupted_still_learns_its_id(
 
 
 async def test_a_job_watched_elsewhere_is_left_to_its_owner(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with a lost job revived before it was owned: it was running, and nobody asked."""
     async with run_instances(tmp_path, sandbox, clock) as (one, two):
         job = await one.engine.submit(IMAGE_REQUEST)
         sandbox.inject(Fault.POLL_404, times=None)
@@ -184,7 +181,6 @@ async def test_a_job_watched_elsewhere_is_left_to_its_owner(tmp_path: Path, sand
 async def test_deleting_and_undoing_elsewhere_stops_and_resumes_the_owner(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail without the owner taking a job up again that came back: it was never asked about any more."""
     async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
         job = await one.engine.submit(IMAGE_REQUEST)
@@ -202,7 +198,6 @@ async def test_deleting_and_undoing_elsewhere_stops_and_resumes_the_owner(
 
 
 async def test_stopping_to_watch_elsewhere_stops_the_owner(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail against a look that does not ask whether the job is watched."""
     async with run_instances(tmp_path, sandbox, clock) as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
         job = await one.engine.submit(IMAGE_REQUEST)
@@ -217,10 +212,7 @@ async def test_stopping_to_watch_elsewhere_stops_the_owner(tmp_path: Path, sandb
 async def test_a_killed_process_is_followed_within_half_a_minute_and_nothing_is_paid_or_fetched_twice(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """The owner is a real process that is killed with SIGKILL, the heir a engine whose clock the test moves.
-
-    Seen to fail with instances told alive by a name on disk instead of a lock that ends with the process.
-    """
+    """The owner is a real process that is killed with SIGKILL, the heir a engine whose clock the test moves."""
     program = Program(tmp_path, sandbox.api_url, sandbox.key)
     sandbox.inject(Fault.STUCK, times=None)
     async with run_engine(program.data_dir, sandbox, clock=clock) as first:

@@ -291,7 +291,6 @@ class JobEngineMachine(EngineMachine):
 
 
 def test_no_order_of_events_loses_or_doubles_a_job() -> None:
-    """Seen to fail with an unclear POST sent again, and with an intent forgotten at a start."""
     run_state_machine_as_test(
         JobEngineMachine, settings=settings(max_examples=8, stateful_step_count=18, deadline=None)
     )

@@ -81,7 +81,6 @@ async def _run(
 async def test_key_rejected_for_one_job_loses_that_job_only(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, status: int
 ) -> None:
-    """Seen to fail with every refused key pausing all polls for a minute."""
     async with _run(tmp_path, sandbox, clock, 3) as (bench, service):
         service.answers["r-2"] = (status, b"{}")
         refused = asyncio.ensure_future(bench.engine.wait_until_done(2))
@@ -99,7 +98,6 @@ async def test_key_rejected_for_one_job_loses_that_job_only(
 async def test_key_rejected_for_all_jobs_pauses_polls(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, count: int
 ) -> None:
-    """Seen to fail without the probe: the first refusal of a single job counted as the key's."""
     async with _run(tmp_path, sandbox, clock, count) as (bench, service):
         service.answers = {f"r-{number}": (401, b"{}") for number in range(1, count + 1)}
         monitor = bench.engine.monitor
@@ -135,7 +133,7 @@ async def test_key_rejected_for_all_jobs_pauses_polls(
 async def test_wait_until_done_ends_with_any_poll_response(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, answer: tuple[int, bytes], state: JobState, reason: str
 ) -> None:
-    """Seen to fail, for all but the 404, by waiting for ever. A job that answers after all ends as usual."""
+    """A job that answers after all ends as usual."""
     async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
         service.answers["r-1"] = answer
         waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
@@ -162,7 +160,7 @@ async def test_wait_until_done_ends_with_any_poll_response(
 async def test_end_without_link_or_reason_counts_after_a_minute(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, body: dict[str, object], state: str, error: str
 ) -> None:
-    """Seen to fail by polling for ever every two seconds. The response is kept from the first on."""
+    """The response is kept from the first on."""
     async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
         service.answers["r-1"] = (200, json.dumps(body).encode())
         waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
@@ -184,7 +182,7 @@ async def test_end_without_link_or_reason_counts_after_a_minute(
 
 
 async def test_slow_downloads_do_not_delay_others(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Six bodies that stop after two bytes, and one of full speed behind them. Seen to fail with slots held."""
+    """Six bodies that stop after two bytes, and one of full speed behind them."""
     async with _run(tmp_path, sandbox, clock, 7) as (bench, service):
         service.image = write_image(tmp_path / "a.jpg").read_bytes()
         for number in range(1, 8):
@@ -197,7 +195,7 @@ async def test_slow_downloads_do_not_delay_others(tmp_path: Path, sandbox: Sandb
 
 
 async def test_second_id_is_polled_before_a_job_is_lost(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """The inner id comes first. Seen to fail with the job lost, though the outer id was the right one."""
+    """The inner id comes first."""
     async with _run(tmp_path, sandbox, clock, 0) as (bench, service):
         service.submit_fields = {"data": {"request_id": "inner"}}
         service.answers = {"inner": (404, b"{}"), "r-1": FAILED}

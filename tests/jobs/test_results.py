@@ -44,7 +44,6 @@ def _polls_after_success(bench: Bench, job: Job) -> int:
     "fault", [Fault.TRUNCATED, Fault.WRONG_LENGTH, Fault.SERVER_ERROR, Fault.DROP_BEFORE, Fault.RATE_LIMITED]
 )
 async def test_a_transfer_that_breaks_off_is_gone_on_with(bench: Bench, fault: Fault) -> None:
-    """Seen to fail with a cut transfer settled as broken."""
     bench.sandbox.inject(fault, times=3, on=FaultPlace.CDN)
     job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     assert job.file is not None
@@ -55,10 +54,7 @@ async def test_a_transfer_that_breaks_off_is_gone_on_with(bench: Bench, fault: F
 
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.WRONG_TYPE, Fault.HUGE_BODY])
 async def test_a_file_that_is_not_the_result_is_never_kept_and_t_fetches_it(bench: Bench, fault: Fault) -> None:
-    """Half a file with an honest length, a login page with 200, a file beyond the limit: broken, with nothing saved.
-
-    Seen to fail with a broken file settled as saved.
-    """
+    """Half a file with an honest length, a login page with 200, a file beyond the limit: broken, with nothing saved."""
     bench.sandbox.inject(fault, times=1, on=FaultPlace.CDN)
     job = await bench.wait_for_state((await _submit_image(bench)).id, "broken")
     assert job.error
@@ -71,7 +67,6 @@ async def test_a_file_that_is_not_the_result_is_never_kept_and_t_fetches_it(benc
 
 
 async def test_an_expired_link_is_asked_for_again_exactly_once_and_never_paid_again(bench: Bench) -> None:
-    """Seen to fail with no re-poll, and with a POST instead of a poll."""
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     assert _polls_after_success(bench, job) == 1
@@ -80,7 +75,7 @@ async def test_an_expired_link_is_asked_for_again_exactly_once_and_never_paid_ag
 
 
 async def test_a_link_that_stays_the_same_is_followed_once_more(bench: Bench) -> None:
-    """A storage that is a moment late refuses a good link. Seen to fail with only another link followed: expired."""
+    """A storage that is a moment late refuses a good link."""
     bench.sandbox.inject(Fault.NOT_READY, times=1)
     job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     assert _polls_after_success(bench, job) == 1
@@ -90,7 +85,6 @@ async def test_a_link_that_stays_the_same_is_followed_once_more(bench: Bench) ->
 
 
 async def test_a_link_that_is_always_expired_is_asked_for_once_and_then_said(bench: Bench) -> None:
-    """Seen to fail with re-polls until a link works: they never ended."""
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=None)
     job = await bench.wait_for_state((await _submit_image(bench)).id, "expired")
     await bench.clock.advance(600)
@@ -105,7 +99,7 @@ async def test_a_link_that_is_always_expired_is_asked_for_once_and_then_said(ben
 
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.DROP_BEFORE, Fault.RATE_LIMITED])
 async def test_a_link_expired_while_the_service_is_away_is_not_called_expired(bench: Bench, fault: Fault) -> None:
-    """Nobody could be asked: it waits. Seen to fail with every failed question taken for "there is no link"."""
+    """Nobody could be asked: it waits."""
     job = await _submit_image(bench)
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     bench.sandbox.finish()
@@ -116,7 +110,6 @@ async def test_a_link_expired_while_the_service_is_away_is_not_called_expired(be
 
 
 async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
-    """Seen to fail with the question asked past the shared pause."""
     job = await _submit_image(bench)
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     bench.sandbox.finish()
@@ -137,7 +130,7 @@ async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
 
 
 async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench: Bench) -> None:
-    """Told once, quiet afterwards. Seen to fail with six tries and no more: the job was pending for ever."""
+    """Told once, quiet afterwards."""
     ended: list[Job] = []
     bench.engine.events.settled.connect(ended.append)
     bench.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
@@ -160,7 +153,6 @@ async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench:
 async def test_a_storage_that_is_down_is_tried_again_at_once_when_asked_and_after_a_restart(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with `t` heard only after the wait under way."""
     sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         jobs = [await _submit_image(bench) for _ in range(2)]
@@ -188,10 +180,7 @@ def _full_disk() -> Iterator[None]:
 async def test_a_result_for_which_there_is_no_room_waits_with_its_reason_and_t_works(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """The limit on file sizes stands for a full disk; the history is full with it, and catches up.
-
-    Seen to fail with a full disk settled as a broken file.
-    """
+    """The limit on file sizes stands for a full disk; the history is full with it, and catches up."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         job = await _submit_image(bench)
         with _full_disk():
@@ -217,7 +206,6 @@ async def test_an_encrypted_result_is_kept_as_it_came(bench: Bench) -> None:
 
 
 async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
-    """Seen to fail with a rename over what stands there."""
     job = await _submit_image(bench)
     bench.engine.results_dir.mkdir(exist_ok=True)
     taken = bench.engine.results_dir / f"{job.id:07d}.jpg"
@@ -229,7 +217,6 @@ async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
 
 
 async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_comes_back_with_undo(bench: Bench) -> None:
-    """Seen to fail with neither the download let go of nor its end told that the job is gone: it raised."""
     defects: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
     bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.CDN)
@@ -259,7 +246,7 @@ async def test_a_saved_file_is_not_fetched_again(bench: Bench) -> None:
 async def test_a_saved_file_that_is_gone_is_missing_and_fetched_again(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, damage: str
 ) -> None:
-    """In the running engine and after a start. Seen to fail with the record believed: the job counted as saved."""
+    """In the running engine and after a start."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
         assert job.file is not None
@@ -281,7 +268,7 @@ async def test_a_saved_file_that_is_gone_is_missing_and_fetched_again(
 
 
 async def test_a_link_given_by_hand_is_verified_and_saved(bench: Bench) -> None:
-    """Of a lost job, a link that leads nowhere changes nothing. Seen to fail without the check of the file."""
+    """Of a lost job, a link that leads nowhere changes nothing."""
     done = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
     bench.sandbox.inject(Fault.POLL_404, times=None)
     lost = await bench.wait_for_state((await _submit_image(bench)).id, "lost")

@@ -79,7 +79,6 @@ async def _wait_for_outcome(bench: Bench, sending: asyncio.Task[Job]) -> Job:
 async def test_every_exception_of_httpx_is_sent_again_only_if_it_never_left(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with ReadTimeout among the kinds never sent, and with a third wait in UNSENT_RETRY_SECONDS."""
     assert len(ALL_EXCEPTION_TYPES) >= 28
     transport = RaisingTransport()
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
@@ -115,10 +114,7 @@ def _http_response(status: int, body: bytes) -> bytes:
 async def test_every_status_is_one_post_and_one_outcome(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, body: bytes, statuses: range
 ) -> None:
-    """100 to 599 but for 429: 4xx is rejected; 2xx with an id is running; all else is one unconfirmed job.
-
-    Seen to fail with 502 taken for a refusal, and with a POST sent again after a 503.
-    """
+    """100 to 599 but for 429: 4xx is rejected; 2xx with an id is running; all else is one unconfirmed job."""
     status = 0
 
     async def answer(
@@ -169,7 +165,6 @@ def _sandbox_with_retry_after(clock: FakeClock, retry_after: str) -> Sandbox:
 
 @pytest.mark.parametrize(("said", "wait"), RETRY_AFTER_FORMS.items())
 async def test_a_submit_waits_as_long_as_a_429_says(tmp_path: Path, clock: FakeClock, said: str, wait: float) -> None:
-    """Seen to fail with the named time ignored, and with "0" taken at its word."""
     async with (
         _sandbox_with_retry_after(clock, said) as sandbox,
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
@@ -211,7 +206,6 @@ async def test_a_huge_wait_is_no_hang_and_no_charge(tmp_path: Path, clock: FakeC
 async def test_a_service_that_is_always_busy_is_no_target_for_a_storm(
     tmp_path: Path, clock: FakeClock, said: str
 ) -> None:
-    """Seen to fail with the named time alone as the wait: 60 s of the clock brought more than a thousand POSTs."""
     async with (
         _sandbox_with_retry_after(clock, said) as sandbox,
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
@@ -226,7 +220,6 @@ async def test_a_service_that_is_always_busy_is_no_target_for_a_storm(
 async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_after_it(
     tmp_path: Path, clock: FakeClock
 ) -> None:
-    """Seen to fail against a pause that the next good answer lifts: the polls went on at once."""
     async with (
         _sandbox_with_retry_after(clock, "30") as sandbox,
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
@@ -255,7 +248,6 @@ async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_af
 
 @pytest.mark.parametrize("said", ["0", formatdate(NOW - 500, usegmt=True), ""])
 async def test_polls_answered_429_for_ever_are_few(tmp_path: Path, clock: FakeClock, said: str) -> None:
-    """Seen to fail with the named time alone as the wait and the pause: the budget's 10 a second."""
     async with (
         _sandbox_with_retry_after(clock, said) as sandbox,
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,

@@ -51,12 +51,10 @@ def test_the_template_is_filled() -> None:
     ],
 )
 def test_a_template_makes_a_plain_name_whatever_it_says(template: str, name: str) -> None:
-    """Seen to fail with str.format, where a template could look into objects, and with the slash left in."""
     assert suggest_filename(make_job(), template, "") == name
 
 
 def test_a_character_cannot_choose_the_folder_or_the_suffix() -> None:
-    """Seen to fail with the service's name put in as it came."""
     name = suggest_filename(make_job("../../.ssh/authorized_keys\x00.exe\x1b[2J"), "{character}-{id}", ".jpg")
     assert name == "ssh-authorized_keys-.exe-2J-12.jpg"
 
@@ -86,7 +84,6 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_nothing_is_overwritten(tmp_path: Path, source: Path) -> None:
-    """Seen to fail with the target opened for writing."""
     target = tmp_path / "mine.jpg"
     target.write_bytes(b"mine")
     assert [copy_to(source, target).name for _ in range(2)] == ["mine-2.jpg", "mine-3.jpg"]
@@ -96,7 +93,6 @@ def test_nothing_is_overwritten(tmp_path: Path, source: Path) -> None:
 
 @pytest.mark.parametrize("dangling", [True, False])
 def test_no_link_is_followed(tmp_path: Path, source: Path, dangling: bool) -> None:
-    """Seen to fail with exists() asked first: a dangling link does not exist, and writing goes through it."""
     elsewhere = tmp_path / "elsewhere"
     if not dangling:
         elsewhere.write_bytes(b"theirs")
@@ -125,7 +121,7 @@ def test_the_copy_is_as_readable_as_the_person_makes_files(tmp_path: Path, sourc
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that opens and cannot be read")
 def test_nothing_half_is_left(tmp_path: Path) -> None:
-    """Seen to fail without the clean-up. The first page of a process's memory fails to be read, as a bad disk would."""
+    """The first page of a process's memory fails to be read, as a bad disk would."""
     with pytest.raises(OSError, match="Input/output"):
         copy_to(Path(f"/proc/{os.getpid()}/mem"), tmp_path / "out.jpg")
     assert not (tmp_path / "out.jpg").exists()

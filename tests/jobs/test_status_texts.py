@@ -33,7 +33,6 @@ def _record_snapshots(bench: Bench, job: Job) -> list[Job]:
 
 
 async def test_an_unknown_word_is_shown_and_the_job_lives(bench: Bench) -> None:
-    """Seen to fail with unknown words taken for failures."""
     job = await _submit_video(bench, Fault.UNKNOWN_WORD)
     seen = _record_snapshots(bench, job)
     await bench.wait_for_state(job.id, "saved")
@@ -42,7 +41,6 @@ async def test_an_unknown_word_is_shown_and_the_job_lives(bench: Bench) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.NULL_PROGRESS, Fault.BACKWARDS_PROGRESS])
 async def test_progress_never_runs_backwards_on_screen(bench: Bench, fault: Fault) -> None:
-    """Seen to fail with the service's progress shown as it comes."""
     job = await _submit_video(bench, fault)
     seen = _record_snapshots(bench, job)
     bench.engine.monitor.set_visible([job.id], job.id)
@@ -54,13 +52,12 @@ async def test_progress_never_runs_backwards_on_screen(bench: Bench, fault: Faul
 
 @pytest.mark.parametrize("fault", [Fault.UNKNOWN_END, Fault.URL_WITHOUT_SUCCESS, Fault.DONE_WORD, Fault.COMPLETED_WORD])
 async def test_a_link_is_evidence_of_success_under_any_word(bench: Bench, fault: Fault) -> None:
-    """Seen to fail with the word "success" alone as the end."""
     job = await bench.wait_for_state((await _submit_video(bench, fault)).id, "saved")
     assert (job.state, job.progress) == (JobState.SUCCEEDED, 100)
 
 
 async def test_success_without_a_link_is_not_called_done(bench: Bench) -> None:
-    """It lives, says so, then ends with no file; `t` finds the link. Seen to fail with the word believed."""
+    """It lives, says so, then ends with no file; `t` finds the link."""
     job = await _submit_video(bench, Fault.SUCCESS_WITHOUT_URL)
     bench.sandbox.finish()
     await bench.advance_until(lambda: bench.engine.store.get(job.id).status_text == "success")  # type: ignore[union-attr]
@@ -81,7 +78,6 @@ async def test_a_failure_carries_the_services_reason(bench: Bench, fault: Fault)
 
 
 async def test_an_id_unknown_for_a_moment_is_asked_for_again(bench: Bench) -> None:
-    """Seen to fail with the first 404 taken at its word."""
     job = await _submit_video(bench)
     bench.sandbox.inject(Fault.POLL_404, times=4)
     await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).waiting_reason))  # type: ignore[union-attr]
@@ -89,7 +85,7 @@ async def test_an_id_unknown_for_a_moment_is_asked_for_again(bench: Bench) -> No
 
 
 async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_watched_again(bench: Bench) -> None:
-    """Not before a minute. Seen to fail with a patience of twenty seconds, and without the way back."""
+    """Not before a minute."""
     job = await _submit_video(bench)
     bench.sandbox.inject(Fault.POLL_404, times=None)
     ended: list[Job] = []
@@ -113,7 +109,6 @@ async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_wa
 
 
 async def test_a_stuck_job_is_stalled_after_its_deadline_never_failed_and_recovers(bench: Bench) -> None:
-    """Seen to fail with a stalled job asked about no more."""
     job = await _submit_video(bench, Fault.STUCK)
     began = bench.clock.monotonic()
     await bench.advance_until(lambda: bench.engine.store.get(job.id).state is not JobState.RUNNING, step_seconds=20.0)  # type: ignore[union-attr]

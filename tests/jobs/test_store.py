@@ -36,7 +36,6 @@ def _with_poll(job: Job) -> Job:
 
 
 async def test_a_look_that_brought_nothing_new_is_kept_and_not_told(tmp_path: Path) -> None:
-    """Seen to fail while every look was told: each of twenty jobs in view was drawn at each of its looks."""
     told: list[frozenset[int]] = []
     with open_ended_jobs(WriteCountingHistory, tmp_path, 2) as (store, history):
         store.subscribe(told.append)
@@ -50,7 +49,6 @@ async def test_a_look_that_brought_nothing_new_is_kept_and_not_told(tmp_path: Pa
 
 
 async def test_what_may_be_lost_is_written_together(tmp_path: Path) -> None:
-    """Seen to fail with a write, a lock and a change of threads for each job."""
     with open_ended_jobs(WriteCountingHistory, tmp_path, 20) as (store, history):
         for job in store.newest_first():
             store.change_in_memory(job.id, _with_poll)
@@ -63,7 +61,6 @@ async def test_what_may_be_lost_is_written_together(tmp_path: Path) -> None:
 
 
 async def test_an_edit_keeps_the_timeline_on_disk(tmp_path: Path) -> None:
-    """Seen to fail without `load_full`: the record's five events were replaced by the one new."""
     with open_ended_jobs(History, tmp_path, 3, compact=True) as (store, history):
         assert all(is_compact(job) for job in store.newest_first())
         changed = await store.change(2, lambda job: with_event(job, NOW, "looked at"))
@@ -81,10 +78,7 @@ async def test_a_look_makes_it_whole(tmp_path: Path) -> None:
 
 
 async def test_jobs_of_this_run_become_small_too(tmp_path: Path) -> None:
-    """As those of earlier runs: the last to settle stay whole, and those in view.
-
-    Seen to fail with the newest read at a start taken first, and with jobs that wait to be written made small.
-    """
+    """As those of earlier runs: the last to settle stay whole, and those in view."""
     history = History.open(tmp_path)
     history.add_many(to_record(ended_job(number, 300, NOW)) for number in range(1, 301))
     store = JobStore(history)
