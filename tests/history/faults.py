@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,44 +131,48 @@ class RecordingFileSystem(FileSystem):
         if path == self.folder:
             self._synced_names = self._read_state()[0]
 
-    def truncate(self, fd: int, size: int) -> None:
-        self.record_state("truncate")
-        super().truncate(fd, size)
 
-    def replace(self, source: Path, target: Path) -> None:
-        self.record_state(f"replace {target.name}")
-        super().replace(source, target)
+def _recorded_call(name: str) -> Callable[..., Any]:
+    def call(self: RecordingFileSystem, *args: Any) -> Any:
+        self.record_state(" ".join([name, *(path.name for path in args[-1:] if isinstance(path, Path))]))
+        return getattr(super(RecordingFileSystem, self), name)(*args)
 
-    def link(self, source: Path, target: Path) -> None:
-        self.record_state(f"link {target.name}")
-        super().link(source, target)
+    return call
 
-    def unlink(self, path: Path) -> None:
-        self.record_state(f"unlink {path.name}")
-        super().unlink(path)
 
-    def create(self, path: Path) -> int:
-        self.record_state(f"create {path.name}")
-        return super().create(path)
+for _name in ("truncate", "replace", "link", "unlink", "create"):
+    setattr(RecordingFileSystem, _name, _recorded_call(_name))
 
 
 class FailingFileSystem(UnsyncedFileSystem):
-    """Raises an ``OSError`` at the call with a given number; counts only the kinds named."""
+    """Raises an ``OSError`` within `fail_calls`; a write that fails leaves half of its bytes. `failed` is the last."""
 
-    def __init__(self, at: int, errno: int, kinds: frozenset[str] = WRITE_CALLS) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.fail_at = at
-        self.errno = errno
-        self.kinds = kinds
-        self.count = 0
+        self.errno = 0
         self.failed = ""
+        self._calls = WRITE_CALLS
+        self._skip = 0
+        self._once = False
+
+    @contextmanager
+    def fail_calls(
+        self, errno: int, calls: frozenset[str] = WRITE_CALLS, *, skip: int = 0, once: bool = False
+    ) -> Iterator[None]:
+        """Let these calls fail for the block, after the first `skip` of them, or only the one that follows."""
+        self.errno, self._calls, self._skip, self._once = errno, calls, skip, once
+        try:
+            yield
+        finally:
+            self.errno = 0
 
     def fail_if_due(self, name: str) -> None:
-        if name in self.kinds:
-            self.count += 1
-            if self.count - 1 == self.fail_at:
-                self.failed = name
-                raise OSError(self.errno, os.strerror(self.errno))
+        if not self.errno or name not in self._calls:
+            return
+        self._skip -= 1
+        if self._skip == -1 or (self._skip < 0 and not self._once):
+            self.failed = name
+            raise OSError(self.errno, os.strerror(self.errno))
 
 
 def _failing_call(name: str) -> Callable[..., Any]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from eternal_tui.history.document import document_from_tables, parse_tables
 from eternal_tui.history.filesystem import FileSystem
 from eternal_tui.history.history import History
 from tests.history.faults import UnsyncedFileSystem
@@ -104,22 +101,3 @@ def test_large_history_is_read_in_parts(folders: dict[int, Path]) -> None:
     assert history.read_changes() == []
     assert files.calls == {"stat": 2}
     history.close(compact=False)
-
-
-def test_page_copies_a_huge_record_about_as_fast_as_parsing() -> None:
-    """A stranger's record of 100,000 turns, against the time that the standard library takes to parse it."""
-    data = json.dumps({"jobs": {"1": {"timeline": [[0.0, "x", "y"]] * 100_000}}}).encode()
-    document = document_from_tables(parse_tables(data))
-
-    def least(work: Callable[[], object]) -> float:
-        took = []
-        for _ in range(3):
-            before = time.process_time()
-            work()
-            took.append(time.process_time() - before)
-        return min(took)
-
-    assert least(lambda: document.page(None, 1)) < 2 * least(lambda: json.loads(data))
-    (_, first), (_, second) = document.page(None, 1)[0], document.page(None, 1)[0]
-    first["timeline"][0].append("changed")
-    assert second["timeline"][0] == document.get(1)["timeline"][0] == [0.0, "x", "y"]  # type: ignore[index]

@@ -67,8 +67,9 @@ def _run_with_failing_call(swift_path: Path, at: int, number: int) -> str:
     """One load with the call ``at`` refused; what raised is not recorded, all else is."""
     ledger = Ledger()
     folder = swift_path / f"refused-{number}-{at}"
-    files = FailingFileSystem(at, number)
-    run_mixed_load(folder, files, ledger, steps=20, seed=7, failing=True)
+    files = FailingFileSystem()
+    with files.fail_calls(number, skip=at, once=True):
+        run_mixed_load(folder, files, ledger, steps=20, seed=7, failing=True)
     verify_recovery(folder, ledger, power_cut=False)
     return files.failed
 

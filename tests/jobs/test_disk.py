@@ -21,10 +21,9 @@ from eternal_tui.history.history import History
 from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import WRITE_CALLS
+from tests.history.faults import WRITE_CALLS, FailingFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
 from tests.jobs.clock import FakeClock
-from tests.jobs.disk import FailingCallsFileSystem
 
 FAILURES = [
     (errno.ENOSPC, WRITE_CALLS, DiskFullError),
@@ -39,21 +38,19 @@ FAILURES = [
 
 
 @pytest.fixture
-def files() -> FailingCallsFileSystem:
-    return FailingCallsFileSystem()
+def files() -> FailingFileSystem:
+    return FailingFileSystem()
 
 
 @pytest.fixture
-async def bench(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, files: FailingCallsFileSystem
-) -> AsyncIterator[Bench]:
+async def bench(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, files: FailingFileSystem) -> AsyncIterator[Bench]:
     async with run_engine(tmp_path / "data", sandbox, clock=clock, fs=files) as bench:
         yield bench
 
 
 @pytest.mark.parametrize(("code", "kinds", "kind"), FAILURES)
 async def test_an_intent_that_cannot_be_written_is_not_sent(
-    bench: Bench, files: FailingCallsFileSystem, code: int, kinds: frozenset[str], kind: type[HistoryError]
+    bench: Bench, files: FailingFileSystem, code: int, kinds: frozenset[str], kind: type[HistoryError]
 ) -> None:
     """Said as what it is, and the next submit works."""
     with files.fail_calls(code, kinds), pytest.raises(kind):
@@ -66,7 +63,7 @@ async def test_an_intent_that_cannot_be_written_is_not_sent(
 @pytest.mark.parametrize(("code", "kinds", "kind"), FAILURES)
 async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
     bench: Bench,
-    files: FailingCallsFileSystem,
+    files: FailingFileSystem,
     tmp_path: Path,
     code: int,
     kinds: frozenset[str],
@@ -98,7 +95,7 @@ async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
 
 
 async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
-    bench: Bench, files: FailingCallsFileSystem
+    bench: Bench, files: FailingFileSystem
 ) -> None:
     bench.sandbox.inject(Fault.STUCK, times=None)
     job = await bench.engine.submit(IMAGE_REQUEST)
@@ -119,7 +116,7 @@ async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
 
 
 async def test_a_result_found_while_the_disk_is_full_is_shown_and_recorded_later(
-    bench: Bench, files: FailingCallsFileSystem
+    bench: Bench, files: FailingFileSystem
 ) -> None:
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC):
@@ -131,10 +128,10 @@ async def test_a_result_found_while_the_disk_is_full_is_shown_and_recorded_later
     assert len(bench.sandbox.posts) == 1
 
 
-async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files: FailingCallsFileSystem) -> None:
+async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files: FailingFileSystem) -> None:
     for fault, state in ((Fault.LOST_ANSWER, "unconfirmed"), (Fault.SERVER_ERROR, "unconfirmed")):
         bench.sandbox.inject(fault, times=1, on=FaultPlace.POST)
-        with files.fail_calls(errno.ENOSPC, calls_before_failure=2):
+        with files.fail_calls(errno.ENOSPC, skip=2):
             job = await bench.engine.submit(IMAGE_REQUEST)
             assert (str(job.state), bench.engine.store.is_durable(job.id)) == (state, False)
             assert "Not on disk yet" in job.waiting_reason
@@ -143,7 +140,7 @@ async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files
 
 
 async def test_a_deletion_the_disk_refuses_leaves_the_job_watched_and_undo_can_be_tried_again(
-    bench: Bench, files: FailingCallsFileSystem
+    bench: Bench, files: FailingFileSystem
 ) -> None:
     bench.sandbox.inject(Fault.STUCK, times=None)
     job = await bench.engine.submit(IMAGE_REQUEST)
@@ -169,7 +166,7 @@ async def test_a_start_the_disk_disturbs_still_reads_every_job(
         job = await bench.engine.submit(IMAGE_REQUEST)
         for _ in range(3):
             bench.history.add_many([{**bench.history.get(job.id), "state": "failed"} for _ in range(100)])  # type: ignore[dict-item]
-    files = FailingCallsFileSystem()
+    files = FailingFileSystem()
     async with run_engine(tmp_path, sandbox, clock=clock, fs=files, start=False) as bench:
         with_old = frozenset({"read", "stat", "fstat"})
         await bench.engine.start()
