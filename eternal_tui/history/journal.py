@@ -323,8 +323,6 @@ class PendingChanges:
         fields = bytes(change.fields) if isinstance(change, Entry) else encode(change.fields)
         known = self._changes.get(change.id)
         if op == "patch" and known is not None:
-            if known[0] == "delete":
-                return
             op, fields = known[0], encode(_raw_decoder.decode(known[1]) | _raw_decoder.decode(fields))
         self._changes[change.id] = op, fields
         if change.id < FIRST_CHARGE_ID:

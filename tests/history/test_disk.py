@@ -83,10 +83,17 @@ def test_deleted_folder_raises(folder: Path, open_history: OpenHistory) -> None:
     assert not folder.exists()
 
 
-def test_lock_held_for_ever_raises_after_the_timeout(folder: Path, open_history: OpenHistory) -> None:
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_lock_held_for_ever_raises_after_the_timeout(
+    folder: Path, open_history: OpenHistory, is_replaced: bool
+) -> None:
+    """Also where the lock file was removed, and the holder locked a new one."""
     waited: list[float] = []
     holder = open_history()
     lock = FolderLock(UnsyncedFileSystem(), folder / "history.lock", sleep=waited.append)
+    if is_replaced:
+        (folder / "history.lock").unlink()
+        holder = open_history()
     with holder.transaction(), pytest.raises(LockUnavailableError, match="suspended"), lock.hold():
         pass
     assert 10 <= sum(waited) < 11
