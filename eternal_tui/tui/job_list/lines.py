@@ -13,6 +13,7 @@ from eternal_tui.tui.job_list.index import JobIndex
 from eternal_tui.tui.job_list.row import (
     MAX_NAME_COLUMNS,
     MAX_TEXT_CHARS,
+    Columns,
     batch_line,
     columns_for,
     has_clock,
@@ -48,7 +49,13 @@ class JobLines:
         self._estimate_remaining = estimate_remaining
         self._clock_step = clock_step
         self._estimates: dict[int, _Estimate] = {}
+        self._made: dict[tuple[int, Columns, Part], Line] = {}
         self._name_columns = 1
+
+    def set_time(self, now: float) -> None:
+        """Make the lines of jobs as they are now."""
+        self.now = now
+        self._made.clear()
 
     def fit_names(self, jobs: Iterable[Job]) -> None:
         """Make the column of names as wide as the longest of these; it never shrinks, so that nothing jumps."""
@@ -63,10 +70,16 @@ class JobLines:
         mark = Part("● " if marked_ids.issuperset(ids) else "  ", "mark")
         if batch:
             jobs = [self._index.jobs[job_id] for job_id in ids]
-            return [mark, *batch_line(jobs, columns, opened=batch in self._index.open_batches)]
-        # Estimates cost time; narrow lines have no column for them.
-        left = self._remaining_seconds(job) if has_clock(job) and columns.size else None
-        return [mark, *job_line(job, self.now, columns, remaining_seconds=left, clock_step=self._clock_step)]
+            return (mark, *batch_line(jobs, columns, opened=batch in self._index.open_batches))
+        # A held key draws the same lines at each repeat.
+        key = (job.id, columns, mark)
+        line = self._made.get(key)
+        if line is None:
+            # Estimates cost time; narrow lines have no column for them.
+            left = self._remaining_seconds(job) if has_clock(job) and columns.size else None
+            made = job_line(job, self.now, columns, remaining_seconds=left, clock_step=self._clock_step)
+            line = self._made[key] = (mark, *made)
+        return line
 
     def _remaining_seconds(self, job: Job) -> float | None:
         known = self._estimates.get(job.id)

@@ -134,12 +134,12 @@ def _line(columns: Columns, state: Part, kind: str, name: str, prompt: str, righ
         right = [*right, Part(" ")]
         room -= sum(cell_len(part.text) for part in right) + 2
     middle = (Part(f"{kind:{columns.type}} ", "dim"), Part(f"{fit(name, columns.name)} ", "name"))
-    return [
+    return (
         Part(f"{' ' * columns.indent}{state.text} ", state.role),
         *(part for part, width in zip(middle, (columns.type, columns.name), strict=True) if width),
         Part(f"{fit(prompt, room)}  " if right else fit(prompt, room), "text"),
         *right,
-    ]
+    )
 
 
 def _name(job: Job) -> str:

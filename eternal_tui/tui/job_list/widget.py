@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events, on, work
 from textual.binding import BindingType
+from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
@@ -20,7 +22,15 @@ from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.filter import FACETS, JobFilter, parse_filter, prebuild_search_texts
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.job_list.index import NEWEST_FIRST, SORT_ORDERS, JobIndex, ListCursor, ListView, SortOrder
+from eternal_tui.tui.job_list.index import (
+    NEWEST_FIRST,
+    SLICE_JOBS,
+    SORT_ORDERS,
+    JobIndex,
+    ListCursor,
+    ListView,
+    SortOrder,
+)
 from eternal_tui.tui.job_list.lines import JobLines
 from eternal_tui.tui.job_list.row import empty_text, has_clock, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
@@ -34,12 +44,13 @@ _BATCH_PATTERN = re.compile("[0-9a-z-]+")
 """Batches that a filter can name; any other, from a history made elsewhere, is unfolded instead of opened."""
 
 
-SLICE_JOBS = 4_000
-"""Jobs filtered between two turns of the event loop: under 10 ms even on a slow core with cold texts."""
+MAX_STRIPS = 512
+"""Strips remembered: several screens of them."""
 
 
 class _DrawnLine(NamedTuple):
     parts: Line
+    job_id: int = 0
     has_cursor: bool = False
 
 
@@ -117,13 +128,13 @@ class JobList(JobView):
         self._unseen_ids: set[int] = set()
         self._lines = JobLines(self._index, estimate_remaining, clock_step)
         self._drawn: dict[int, _DrawnLine] = {}
+        self._strips: LRUCache[tuple[_DrawnLine, int], Strip] = LRUCache(MAX_STRIPS)
         self.marked_ids: set[int] = set()
         self.filter = JobFilter()
         """The parsed filter with its errors."""
         self._search = JobFilter()
         self._matches: list[int] | None = None
         self._order = NEWEST_FIRST
-        self._search_texts: dict[int, str] = {}
         self._filtering: Worker[None] | None = None
         self._last_marked_id: int | None = None
         self.title = self._describe()
@@ -197,9 +208,8 @@ class JobList(JobView):
 
     def set_jobs(self, jobs: Sequence[Job], now: float) -> None:
         """Show these jobs instead of all before; `now` is in seconds since the epoch."""
-        self._lines.now = now
+        self._lines.set_time(now)
         self._index.replace_all(jobs)
-        self._search_texts.clear()
         self._lines.fit_names(jobs)
         self.marked_ids.intersection_update(self._index.jobs)
         self._newest_id = max(self._index.jobs, default=0)
@@ -207,11 +217,9 @@ class JobList(JobView):
         self._refilter()
 
     def apply_changes(self, changed: Sequence[Job], now: float, removed_ids: Iterable[int] = ()) -> None:
-        self._lines.now = now
+        self._lines.set_time(now)
         before = self._scroll_anchor()
         gone = set(removed_ids)
-        for job_id in (*gone, *(job.id for job in changed)):
-            self._search_texts.pop(job_id, None)
         self._lines.fit_names(changed)
         self._index.update(changed, gone, lambda job: self.filter.is_empty or self.filter.matches(job, now))
         self.marked_ids -= gone
@@ -226,7 +234,7 @@ class JobList(JobView):
         self._newest_id = max(fresh, default=self._newest_id)
 
     def tick(self, now: float) -> None:
-        self._lines.now = now
+        self._lines.set_time(now)
         self.redraw()
 
     def set_filter(self, text: str, facet: str | None = None) -> JobFilter:
@@ -249,19 +257,15 @@ class JobList(JobView):
     @work(group="job-list-warm", exclusive=True)
     async def prebuild_search(self) -> None:
         """Build the search text of every job before it is needed."""
-        for jobs in self._job_slices():
-            prebuild_search_texts(self._search_texts, jobs)
+        for jobs in self._index.slices():
+            prebuild_search_texts(self._index.search_texts, jobs)
             await asyncio.sleep(0)
-
-    def _job_slices(self) -> Iterator[list[Job]]:
-        jobs = list(self._index.jobs.values())
-        return (jobs[start : start + SLICE_JOBS] for start in range(0, len(jobs), SLICE_JOBS))
 
     def _find_matches(self) -> list[int]:
         """Return the jobs listed that the search matches, in list order; 100,000 jobs take 30 ms to search."""
         if self._matches is None:
             jobs = [self._index.jobs[job_id] for job_id in self._index.ids()] if self._search.terms else []
-            found = self._search.select(jobs, self._lines.now, self._search_texts)
+            found = self._search.select(jobs, self._lines.now, self._index.search_texts)
             self._matches = [job.id for job in found]
         return self._matches
 
@@ -280,12 +284,12 @@ class JobList(JobView):
             self._filtering = self._filter_slices()
 
     def _select(self, jobs: Iterable[Job]) -> list[int]:
-        return [job.id for job in self.filter.select(jobs, self._lines.now, self._search_texts)]
+        return [job.id for job in self.filter.select(jobs, self._lines.now, self._index.search_texts)]
 
     @work
     async def _filter_slices(self) -> None:
         found: list[int] = []
-        for jobs in self._job_slices():
+        for jobs in self._index.slices():
             found += self._select(jobs)
             await asyncio.sleep(0)
         self._filtering = None
@@ -452,9 +456,8 @@ class JobList(JobView):
         self._show_marks()
 
     def clear_marks(self) -> None:
-        if self.marked_ids:
-            self.marked_ids.clear()
-            self._show_marks()
+        self.marked_ids.clear()
+        self._show_marks()
 
     def _show_marks(self) -> None:
         self._update_title()
@@ -534,7 +537,6 @@ class JobList(JobView):
         self.virtual_size = Size(self.size.width, len(self._index))
 
     def on_resize(self) -> None:
-        self._drawn.clear()
         self.virtual_size = Size(self.size.width, len(self._index))
         self._scroll_to_rows(self._cursor.row)
 
@@ -542,6 +544,7 @@ class JobList(JobView):
     @on(events.Blur)
     def _restyle_cursor(self) -> None:
         self._styles.clear()
+        self._strips.clear()
         self.refresh_line(self._cursor.row)
 
     def _describe(self) -> SafeText:
@@ -570,16 +573,17 @@ class JobList(JobView):
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self._drawn.clear()
+        self._strips.clear()
 
     def _line_at(self, y: int) -> _DrawnLine:
         row, width = y + self.scroll_offset.y, self.size.width
         if row >= len(self._index):
             lines = [] if len(self._index) else empty_lines(self.empty_text, width)
-            return _DrawnLine([Part(lines[y], "dim")] if y < len(lines) else [])
+            return _DrawnLine((Part(lines[y], "dim"),) if y < len(lines) else ())
         has_cursor = row == self._cursor.row
         gutter = Part("▌" if has_cursor else " ", "cursor")
-        return _DrawnLine([gutter, *self._lines.line_at(row, width, self.marked_ids)], has_cursor)
+        line = self._lines.line_at(row, width, self.marked_ids)
+        return _DrawnLine((gutter, *line), self._index.id_at(row), has_cursor)
 
     def redraw(self, *, immediately: bool = False) -> None:
         """Refresh exactly the cells in view that are out of date, `immediately` for the answer to a key."""
@@ -589,9 +593,9 @@ class JobList(JobView):
         dirty: list[Region] = []
         for y in range(self.size.height):
             old, new = self._drawn.get(y), self._line_at(y)
-            if old is None or old.has_cursor != new.has_cursor:
+            if old is None or old[1:] != new[1:]:
                 dirty.append(Region(0, y, self.size.width, 1))
-            else:
+            elif old != new:
                 dirty += (Region(x, y, end - x, 1) for x, end in changed_spans(old.parts, new.parts))
         if dirty:
             self.refresh(*dirty)
@@ -611,16 +615,24 @@ class JobList(JobView):
 
     def render_line(self, y: int) -> Strip:
         line = self._drawn[y] = self._line_at(y)
-        ground = "selected" if line.has_cursor else ""
-        style = self.role_style("", ground)
+        key = (line, self.outer_size.width)
+        strip = self._strips.get(key)
+        if strip is None:
+            strip = self._strips[key] = self._make_strip(line).adjust_cell_length(key[1], self._style("", line))
+        return strip
+
+    def _style(self, role: str, line: _DrawnLine) -> Style:
+        return self.role_style(role, "selected" if line.has_cursor else "")
+
+    def _make_strip(self, line: _DrawnLine) -> Strip:
+        style = self._style("", line)
         segments: list[Segment] = []
         text = ""
         for part in line.parts:
             # Blanks look the same in every style of the line: they go with the part before, and cost no colour codes.
-            wanted = self.role_style(part.role, ground) if part.text.strip() else style
+            wanted = self._style(part.role, line) if part.text.strip() else style
             if wanted is not style and text:
                 segments.append(Segment(text, style))
                 text = ""
             text, style = text + part.text, wanted
-        strip = Strip([*segments, Segment(text, style)])
-        return strip.adjust_cell_length(self.outer_size.width, self.role_style("", ground))
+        return Strip([*segments, Segment(text, style)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -15,7 +14,7 @@ class Part(NamedTuple):
     role: str = ""
 
 
-Line = Sequence[Part]
+Line = tuple[Part, ...]
 
 
 def fit(text: str, width: int, *, align_right: bool = False) -> str:
@@ -33,24 +32,24 @@ def fit(text: str, width: int, *, align_right: bool = False) -> str:
 
 
 def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
-    """Return the columns, as (start, end) in order, in which two lines look different.
-
-    Lines whose parts have other widths differ in all columns.
-    """
-    widths = [cell_len(part.text) for part in new]
-    if widths != [cell_len(part.text) for part in old]:
-        return [(0, max(sum(widths), sum(cell_len(part.text) for part in old)))]
+    """Return the columns, as (start, end) in order, in which two lines of one width look different."""
     spans = []
     start = 0
-    for before, after, width in zip(old, new, widths, strict=True):
+    for before, after in zip(old, new, strict=False):
+        end = start + cell_len(after.text)
         if before != after:
+            if start + cell_len(before.text) != end:
+                break
             left = right = 0
             if before.role == after.role and (before.text + after.text).isascii():
                 left = _common_length(before.text, after.text)
                 right = _common_length(before.text[::-1], after.text[::-1])
-            spans.append((start + left, start + width - right))
-        start += width
-    return spans
+            spans.append((start + left, end - right))
+        start = end
+    else:
+        if len(old) == len(new):
+            return spans
+    return [(0, sum(cell_len(part.text) for part in new))]
 
 
 def _common_length(one: str, other: str) -> int:
