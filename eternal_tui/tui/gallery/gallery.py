@@ -180,7 +180,7 @@ class Gallery(JobView):
         self._update_focus(has_focus=False)
 
     def _update_focus(self, *, has_focus: bool) -> None:
-        self._styles.clear()
+        self.clear_styles()
         self.refresh(self._tile_region(self._listing.row))
         self._listing.is_externally_driven = has_focus
 

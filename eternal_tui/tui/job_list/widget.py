@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from rich.segment import Segment
-from rich.style import Style
 from textual import events, on, work
 from textual.binding import BindingType
-from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
@@ -42,10 +39,6 @@ _PROBLEM_STATES = frozenset({JobState.FAILED, JobState.REJECTED, JobState.UNCONF
 
 _BATCH_PATTERN = re.compile("[0-9a-z-]+")
 """Batches that a filter can name; any other, from a history made elsewhere, is unfolded instead of opened."""
-
-
-MAX_STRIPS = 512
-"""Strips remembered: several screens of them."""
 
 
 class _DrawnLine(NamedTuple):
@@ -128,7 +121,6 @@ class JobList(JobView):
         self._unseen_ids: set[int] = set()
         self._lines = JobLines(self._index, estimate_remaining, clock_step)
         self._drawn: dict[int, _DrawnLine] = {}
-        self._strips: LRUCache[tuple[_DrawnLine, int], Strip] = LRUCache(MAX_STRIPS)
         self.marked_ids: set[int] = set()
         self.filter = JobFilter()
         """The parsed filter with its errors."""
@@ -543,8 +535,7 @@ class JobList(JobView):
     @on(events.Focus)
     @on(events.Blur)
     def _restyle_cursor(self) -> None:
-        self._styles.clear()
-        self._strips.clear()
+        self.clear_styles()
         self.refresh_line(self._cursor.row)
 
     def _describe(self) -> SafeText:
@@ -570,10 +561,6 @@ class JobList(JobView):
             self.title, self.position = texts
             if self.is_attached:
                 self.post_message(self.TitleChanged())
-
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._strips.clear()
 
     def _line_at(self, y: int) -> _DrawnLine:
         row, width = y + self.scroll_offset.y, self.size.width
@@ -615,24 +602,4 @@ class JobList(JobView):
 
     def render_line(self, y: int) -> Strip:
         line = self._drawn[y] = self._line_at(y)
-        key = (line, self.outer_size.width)
-        strip = self._strips.get(key)
-        if strip is None:
-            strip = self._strips[key] = self._make_strip(line).adjust_cell_length(key[1], self._style("", line))
-        return strip
-
-    def _style(self, role: str, line: _DrawnLine) -> Style:
-        return self.role_style(role, "selected" if line.has_cursor else "")
-
-    def _make_strip(self, line: _DrawnLine) -> Strip:
-        style = self._style("", line)
-        segments: list[Segment] = []
-        text = ""
-        for part in line.parts:
-            # Blanks look the same in every style of the line: they go with the part before, and cost no colour codes.
-            wanted = self._style(part.role, line) if part.text.strip() else style
-            if wanted is not style and text:
-                segments.append(Segment(text, style))
-                text = ""
-            text, style = text + part.text, wanted
-        return Strip([*segments, Segment(text, style)])
+        return self.line_strip(line.parts, self.outer_size.width, "selected" if line.has_cursor else "")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import textwrap
 from typing import ClassVar, Protocol
 
+from rich.segment import Segment
 from rich.style import Style
+from textual.cache import LRUCache
 from textual.scroll_view import ScrollView
+from textual.strip import Strip
 
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.jobs.formatting import state_label
 from eternal_tui.jobs.model import Job, JobState
+from eternal_tui.tui.widgets.cells import Line
 
 LIVE_STATES = frozenset({JobState.SUBMITTING, JobState.RUNNING, JobState.STALLED})
 
@@ -87,6 +91,10 @@ def empty_lines(text: SafeText, width: int) -> list[str]:
 _ROLES = ("text", "dim", "name", "live", "ok", "warn", "bad", "bar", "track", "mark", "cursor", "selected")
 
 
+MAX_STRIPS = 512
+"""Strips remembered: several screens of them."""
+
+
 class JobView(ScrollView, can_focus=True):
     """Base of the views of listed jobs, with a style for each role of a span."""
 
@@ -108,6 +116,7 @@ class JobView(ScrollView, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._styles: dict[tuple[str, ...], Style] = {}
+        self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(MAX_STRIPS)
 
     def redraw(self) -> None:
         """Draw the changes of the listing."""
@@ -127,7 +136,29 @@ class JobView(ScrollView, can_focus=True):
             self._styles[roles] = style
         return style
 
-    def notify_style_update(self) -> None:
+    def line_strip(self, line: Line, width: int, ground: str = "") -> Strip:
+        """Return a line as a strip; the style of the role `ground` is under those of its parts."""
+        key = (line, width, ground)
+        strip = self._strips.get(key)
+        if strip is None:
+            segments: list[Segment] = []
+            text, style = "", self.role_style("", ground)
+            for part in line:
+                # Blanks look the same in every style of the line: with the part before they cost no colour codes.
+                wanted = self.role_style(part.role, ground) if part.text.strip() else style
+                if wanted is not style and text:
+                    segments.append(Segment(text, style))
+                    text = ""
+                text, style = text + part.text, wanted
+            segments.append(Segment(text, style))
+            strip = self._strips[key] = Strip(segments).adjust_cell_length(width, self.role_style("", ground))
+        return strip
+
+    def clear_styles(self) -> None:
         """Draw with the styles of now, of another theme or focus."""
-        super().notify_style_update()
         self._styles.clear()
+        self._strips.clear()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.clear_styles()

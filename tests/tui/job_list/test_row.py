@@ -69,10 +69,10 @@ def test_every_line_fills_its_width_and_shows_no_control(jobs: list[Job], width:
 def lines(draw: st.DrawFn, width: int, parts: int) -> Line:
     """Draw a line of so many parts, some without width, in few letters, wide ones among them, and few roles."""
     cuts = [0, *sorted(draw(st.lists(st.integers(0, width), min_size=parts - 1, max_size=parts - 1))), width]
-    return [
+    return tuple(
         Part(fit(draw(st.text("aab港", max_size=12)), end - start), draw(st.sampled_from(["", "dim"])))
         for start, end in pairwise(cuts)
-    ]
+    )
 
 
 @settings(deadline=None, max_examples=200)
