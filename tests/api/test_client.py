@@ -183,16 +183,12 @@ async def test_silence_after_the_post_is_unclear_and_never_sent_again() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        b"",
-        b"HTTP/1.1 200 OK\r\nContent-Len",
-        b"rubbish\r\n\r\n",
-        b"\x00" * 100,
-        b"HTTP/1.1 200 OK\r\n" + b"a" * 200_000,
-        http_response(200, b'{"request_i', {"Content-Length": "400"}),
+        b"", b"HTTP/1.1 200 OK\r\nContent-Len", b"rubbish\r\n\r\n", b"\x00" * 100,
+        b"HTTP/1.1 200 OK\r\n" + b"a" * 200_000, http_response(200, b'{"request_i', {"Content-Length": "400"}),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
     ],
-)
+)  # fmt: skip
 async def test_a_broken_answer_to_a_post_is_unclear(answer: bytes) -> None:
     async with RawServer(always_respond(answer, close=True)) as server, ManagedClient(server.url) as client:
         with pytest.raises(errors.OutcomeUnknown):

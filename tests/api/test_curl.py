@@ -57,19 +57,14 @@ def test_reads_the_documented_command() -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        DOCUMENTED.replace("\n", "\r\n"),
-        DOCUMENTED.replace("\n", "\r"),
-        "$ " + DOCUMENTED,
-        DOCUMENTED + " | jq .",
-        DOCUMENTED + " > out.json",
-        DOCUMENTED + "\nrm -rf /tmp/x",
+        DOCUMENTED.replace("\n", "\r\n"), DOCUMENTED.replace("\n", "\r"), "$ " + DOCUMENTED, DOCUMENTED + " | jq .",
+        DOCUMENTED + " > out.json", DOCUMENTED + "\nrm -rf /tmp/x",
         DOCUMENTED.replace("--data", "-d").replace("--header", "-H").replace("--location", "-sSL"),
         DOCUMENTED.replace("--data ", "--data-raw $").replace("curl", "curl.exe", 1),
-        DOCUMENTED.replace('["6870"]', "[6870]"),
-        DOCUMENTED.replace("--location ", "-X POST --url "),
+        DOCUMENTED.replace('["6870"]', "[6870]"), DOCUMENTED.replace("--location ", "-X POST --url "),
         f'curl "https://h/v2/base/generate" -d {json.dumps(DOCUMENTED_BODY)}',
     ],
-)
+)  # fmt: skip
 def test_reads_its_common_spellings(command: str) -> None:
     assert parse_curl(command) == DOCUMENTED_REQUEST
 
@@ -79,19 +74,16 @@ def test_reads_its_common_spellings(command: str) -> None:
     [
         ("wget https://x/v2/base/generate", "Not a curl"),
         ("curl https://open.eternalai.org/v2/characters", "does not call"),
-        ("curl https://open.eternalai.org/v2/base/generate", "no --data"),
-        (DOCUMENTED[:-1], "unclosed quote"),
+        ("curl https://open.eternalai.org/v2/base/generate", "no --data"), (DOCUMENTED[:-1], "unclosed quote"),
         ("curl https://h/v2/base/generate -d @body.json", "from a file"),
         ("curl https://h/v2/base/generate -d 'hello'", "not JSON"),
         ("curl https://h/v2/base/generate -d '[1]'", "not a JSON object"),
         ("curl https://h/v2/base/generate -d '" + "[" * 60_000 + "'", "not JSON"),
         (DOCUMENTED.replace('["6870"]', '["6870", "6871"]'), "exactly one"),
-        (DOCUMENTED.replace("4\n", '"4"\n'), "duration"),
-        (DOCUMENTED.replace("4\n", "true\n"), "duration"),
-        (DOCUMENTED.replace('"type": "video",', ""), "lacks"),
-        ("curl " + "x" * 200_000, "too long"),
+        (DOCUMENTED.replace("4\n", '"4"\n'), "duration"), (DOCUMENTED.replace("4\n", "true\n"), "duration"),
+        (DOCUMENTED.replace('"type": "video",', ""), "lacks"), ("curl " + "x" * 200_000, "too long"),
     ],
-)
+)  # fmt: skip
 def test_says_why_a_command_cannot_be_read(command: str, sentence: str) -> None:
     with pytest.raises(CurlError, match=sentence):
         parse_curl(command)
