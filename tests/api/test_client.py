@@ -74,12 +74,13 @@ async def test_a_paid_post_says_exactly_what_it_should() -> None:
     }
 
 
-async def test_the_newer_header_carries_a_bearer_token() -> None:
+async def test_the_newer_header_carries_a_bearer_token_and_a_base_url_may_have_a_path() -> None:
     async with (
         RawServer(always_respond(ACCEPTED)) as server,
-        ManagedClient(server.url, header="Authorization") as client,
+        ManagedClient(server.url + "/gate/", header="Authorization") as client,
     ):
         await client.poll("abc")
+    assert server.requests[0].startswith(b"GET /gate/v2/poll-result/abc ")
     head = parse_headers(server.requests[0])
     assert head["authorization"] == f"Bearer {CANARY}"
     assert "x-api-key" not in head
@@ -119,12 +120,6 @@ async def test_without_a_key_nothing_paid_leaves() -> None:
             await client.create_character("a sailor")
         assert (await client.poll("abc")).outcome == "alive"
     assert len(server.requests) == 1
-
-
-async def test_a_base_url_may_have_a_path() -> None:
-    async with RawServer(always_respond(ACCEPTED)) as server, ManagedClient(server.url + "/gate/") as client:
-        await client.submit(REQUEST)
-    assert server.requests[0].startswith(b"POST /gate/v2/base/generate ")
 
 
 def test_the_key_is_put_on_requests_to_its_own_origin_only() -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from eternal_tui.api.errors import ApiError, Unreachable
 from eternal_tui.api.models import Character
-from eternal_tui.characters import catalog as catalog_module
 from eternal_tui.characters.catalog import (
     BACK_OFF_SECONDS,
     LIST_STALL_SECONDS,
     MAX_AGE_SECONDS,
+    MAX_CHARACTERS,
     MAX_LIST_SECONDS,
     MAX_TRUSTED_SECONDS,
     PENDING_RECHECK_SECONDS,
@@ -193,15 +193,12 @@ async def test_refresh_ends_for_a_stalled_or_endless_list(
     await catalog.close()
 
 
-async def test_load_cuts_an_endless_list_and_is_not_fresh(
-    catalog: CharacterCatalog, listing: CharacterList, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalog_module, "MAX_CHARACTERS", 1_000)
+async def test_load_cuts_an_endless_list_and_is_not_fresh(catalog: CharacterCatalog, listing: CharacterList) -> None:
     listing.count = 10**9
-    assert "Could not load the character list" in await catalog.check_allowed("5000")
+    assert "Could not load the character list" in await catalog.check_allowed("50000")
     assert not await catalog.check_allowed("7")
-    assert listing.read_count == 1_000
-    assert len(catalog.allowed) == 998
+    assert listing.read_count == MAX_CHARACTERS
+    assert len(catalog.allowed) == MAX_CHARACTERS - 2
 
 
 Resolve = Callable[[str], "asyncio.Task[ResolvedCharacter]"]

@@ -59,18 +59,13 @@ def test_draft_round_trips_json(draft: Draft) -> None:
     assert msgspec.json.decode(msgspec.json.encode(draft), type=Draft) == draft
 
 
-@given(drafts)
-def test_with_request_round_trips(draft: Draft) -> None:
-    request = GenerateRequest(character="1", prompt="y", type="video", duration=2, audio=False)
-    refilled = draft.with_request(request)
-    assert refilled.requests("1", "y") == (request,)
-    assert refilled.quality == draft.quality
-
-
-def test_with_request_keeps_other_settings() -> None:
-    draft = Draft(duration=2, audio=False, one_per_line=True, count=3)
-    refilled = draft.with_request(GenerateRequest(character="1", prompt="y", type="video"))
-    assert (refilled.duration, refilled.audio, refilled.one_per_line, refilled.count) == (2, False, False, 3)
+def test_with_request_fills_the_form_and_keeps_other_settings() -> None:
+    draft = Draft(duration=2, audio=False, quality="high", one_per_line=True, both_types=True, count=3)
+    refilled = draft.with_request(GenerateRequest(character="1", prompt="y", type="video", duration=4))
+    assert refilled.requests("1", "y") == (
+        GenerateRequest(character="1", prompt="y", type="video", duration=4, audio=False),
+    )
+    assert (refilled.quality, refilled.one_per_line, refilled.count) == ("high", False, 3)
 
 
 def test_clamped_limits_numbers() -> None:

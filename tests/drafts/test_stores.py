@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import resource
 import stat
 from pathlib import Path
 
@@ -38,27 +38,23 @@ def test_flush_skips_an_unchanged_draft(tmp_path: Path) -> None:
     assert not again.flush()
 
 
-def test_write_atomic_keeps_the_old_file_on_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_write_atomic_keeps_the_old_file_on_failure_and_replaces_a_symlink(tmp_path: Path) -> None:
     path = tmp_path / "draft.json"
     write_atomic(path, b"old")
-
-    def full(_fd: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomic(path, b"new")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_atomic(path, b"new text")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert path.read_bytes() == b"old"
     assert [each.name for each in tmp_path.iterdir()] == ["draft.json"]
-
-
-def test_write_atomic_replaces_a_symlink(tmp_path: Path) -> None:
     target = tmp_path / "elsewhere"
-    target.write_bytes(b"untouched")
-    path = tmp_path / "draft.json"
+    path.rename(target)
     path.symlink_to(target)
     write_atomic(path, b"new")
-    assert target.read_bytes() == b"untouched"
+    assert target.read_bytes() == b"old"
     assert not path.is_symlink()
 
 
@@ -84,19 +80,14 @@ def test_damaged_file_is_kept_under_another_name(tmp_path: Path, damage: bytes, 
     assert aside.name in notices[0]
 
 
-def test_load_ignores_unknown_fields(tmp_path: Path) -> None:
-    (tmp_path / "draft.json").write_bytes(b'{"prompt":"x","seed":7}')
-    assert DraftStore(tmp_path).load() == Draft(prompt="x")
-
-
-def test_unreadable_file_gives_a_notice(tmp_path: Path) -> None:
-    (tmp_path / "draft.json").mkdir()
-    (tmp_path / "presets.json").mkdir()
-    drafts, presets = DraftStore(tmp_path), PresetStore(tmp_path)
+def test_unknown_fields_are_ignored_and_an_unreadable_file_gives_a_notice(tmp_path: Path) -> None:
+    drafts = DraftStore(tmp_path)
+    drafts.path.write_bytes(b'{"prompt":"x","seed":7}')
+    assert drafts.load() == Draft(prompt="x")
+    drafts.path.unlink()
+    drafts.path.mkdir()
     assert drafts.load() is None
-    assert presets.load() == Presets()
     assert drafts.notices
-    assert presets.notices
 
 
 def test_presets_replace_delete_and_default(tmp_path: Path) -> None:
