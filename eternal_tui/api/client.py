@@ -9,7 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -120,6 +120,14 @@ class ApiClient:
         self._clients: tuple[httpx.AsyncClient, httpx.AsyncClient] | None = None
         self._open_lock = asyncio.Lock()
         self._closed = False
+
+    async def __aenter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.close()
 
     async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid generation, once."""

@@ -9,8 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Generator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from eternal_tui.api import errors
 from eternal_tui.api.client import ApiClient, Timeouts
@@ -116,16 +115,6 @@ class Client(ApiClient):
         self._kinds: dict[str, tuple[JobKind, float]] = {}
         self._unavailable: dict[str, Character] | None = None
         self._listing_lock = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        """Return the client."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close it."""
-        await self.close()
 
     async def close(self) -> None:
         """Close every connection."""

@@ -27,9 +27,8 @@ async def sandbox() -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[ApiClient]:
-    found = ApiClient(sandbox.api_url, Secret(sandbox.key), now=lambda: 0.0)
-    yield found
-    await found.close()
+    async with ApiClient(sandbox.api_url, Secret(sandbox.key), now=lambda: 0.0) as found:
+        yield found
 
 
 FAULTS = {
@@ -85,11 +84,9 @@ async def test_lists_that_do_not_end_or_contradict_themselves(sandbox: Sandbox, 
 
 async def test_a_refused_newer_key_names_the_setting() -> None:
     async with Sandbox(msgspec.structs.replace(TINY_SETTINGS, key="sk_sandbox-0123")) as sandbox:
-        client = ApiClient(sandbox.api_url, Secret(sandbox.key))
-        with pytest.raises(errors.KeyRejected, match='Set key_header = "Authorization"'):
-            await client.submit(IMAGE)
-        await client.close()
+        async with ApiClient(sandbox.api_url, Secret(sandbox.key)) as client:
+            with pytest.raises(errors.KeyRejected, match='Set key_header = "Authorization"'):
+                await client.submit(IMAGE)
         for header in ("Authorization", "api-key"):
-            client = ApiClient(sandbox.api_url, Secret(sandbox.key), header=header)
-            assert (await client.submit(IMAGE)).request_id
-            await client.close()
+            async with ApiClient(sandbox.api_url, Secret(sandbox.key), header=header) as client:
+                assert (await client.submit(IMAGE)).request_id

@@ -41,16 +41,13 @@ def server_tls_context(certificate: Path) -> ssl.SSLContext:
 async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str, trusted: bool, problem: str) -> None:
     """Unknown issuer and wrong name."""
     environ = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
-    async with RawServer(always_respond(ACCEPTED), tls=server_tls_context(certificate)) as server:
-        client = ApiClient(f"https://{host}:{server.port}", Secret("canary-key-1"), network=Network(environ))
-        try:
-            if not problem:
-                assert (await client.submit(REQUEST)).request_id == "abc"
-            else:
-                with pytest.raises(
-                    errors.Unreachable, match=f"TLS error connecting to {host}: certificate .*{problem}"
-                ):
-                    await client.submit(REQUEST)
-        finally:
-            await client.close()
+    async with (
+        RawServer(always_respond(ACCEPTED), tls=server_tls_context(certificate)) as server,
+        ApiClient(f"https://{host}:{server.port}", Secret("canary-key-1"), network=Network(environ)) as client,
+    ):
+        if not problem:
+            assert (await client.submit(REQUEST)).request_id == "abc"
+        else:
+            with pytest.raises(errors.Unreachable, match=f"connecting to {host}: certificate .*{problem}"):
+                await client.submit(REQUEST)
     assert len(server.requests) == (0 if problem else 1)

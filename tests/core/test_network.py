@@ -99,10 +99,11 @@ async def test_dead_certificate_file_is_named_only_where_tls_is_used(tmp_path: P
         errors.Unsendable, match=r"SSL_CERT_FILE: cannot read .*none\.pem.* No such file.*Nothing was sent"
     ):
         await client.submit(REQUEST)
-    async with RawServer(always_respond(http_response(200, b'{"request_id": "abc"}'))) as server:
-        client = ApiClient(server.url, Secret("canary-key-1"), network=network)
+    async with (
+        RawServer(always_respond(http_response(200, b'{"request_id": "abc"}'))) as server,
+        ApiClient(server.url, Secret("canary-key-1"), network=network) as client,
+    ):
         assert (await client.submit(REQUEST)).request_id == "abc"
-        await client.close()
 
 
 class SocksServer:

@@ -43,10 +43,9 @@ async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCapt
             for location in locations:
                 answer = http_response(status, b"", {"Location": location, "Refresh": f"0; url={location}"})
                 async with RawServer(always_respond(answer)) as server:
-                    client = ApiClient(server.url, Secret(CANARY))
-                    with pytest.raises(errors.ApiError) as met:
-                        await call_client(client, name)
-                    await client.close()
+                    async with ApiClient(server.url, Secret(CANARY)) as client:
+                        with pytest.raises(errors.ApiError) as met:
+                            await call_client(client, name)
                     assert len(server.requests) == 1
                     assert (CANARY.encode() in server.requests[0]) is (name != "characters")
                 assert CANARY not in f"{met.value} {met.value.service_message} {met.value!r}"
