@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -220,18 +221,18 @@ class CharacterCatalog:
             return True
         waiting, awake = asyncio.ensure_future(self.load(force_refresh=True)), asyncio.Event()
         waiting.add_done_callback(lambda _: awake.set())
-        began = last_read_at = self._clock.monotonic()
-        named_at: float | None = None
-        count, key, is_reported = 0, normalize_character_id(wanted), False
+        began, count, key, is_reported = self._clock.monotonic(), 0, normalize_character_id(wanted), False
+        stalled_at, settled_at = began + LIST_STALL_SECONDS, math.inf
         try:
             while not waiting.done():
                 now = self._clock.monotonic()
-                count, last_read_at = len(self.partial), now if len(self.partial) > count else last_read_at
+                if len(self.partial) > count:
+                    count, stalled_at = len(self.partial), now + LIST_STALL_SECONDS
                 if key in self.partial:
-                    named_at = now if named_at is None else named_at
-                    if self.rejection_reason(wanted) or now - named_at >= SETTLE_SECONDS:
+                    settled_at = min(settled_at, now + SETTLE_SECONDS)
+                    if self.rejection_reason(wanted) or now >= settled_at:
                         return True
-                if now - last_read_at >= LIST_STALL_SECONDS or now - began >= MAX_LIST_SECONDS:
+                if now >= min(stalled_at, began + MAX_LIST_SECONDS):
                     self.back_off(ResponseLost("It did not arrive in time. Checking is free; safe to retry."))
                     return key in self.partial
                 if not is_reported and now - began >= LONG_WAIT_SECONDS:

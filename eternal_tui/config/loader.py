@@ -237,9 +237,12 @@ def _from_environment(environ: Mapping[str, str], errors: list[str]) -> Layer:
                 else:
                     notify[name] = value
                     layer["notify"] = (notify, f"{ENV_PREFIX}NOTIFY_…")
-            elif near := validation.suggest(variable, [*variables, f"{ENV_PREFIX}CONFIG"]):
-                # A misspelt daily_cap would silently be no cap. Names unlike any setting may belong to other programs.
-                raise SettingsError(f"{variable}: unknown setting. Did you mean {near}?")
+                continue
+            import difflib
+
+            # A misspelt daily_cap would silently be no cap. Names unlike any setting may belong to other programs.
+            if near := difflib.get_close_matches(variable, [*variables, f"{ENV_PREFIX}CONFIG"], n=1, cutoff=0.88):
+                raise SettingsError(f"{variable}: unknown setting. Did you mean {near[0]}?")
     return layer
 
 

@@ -181,14 +181,6 @@ def suggestion_sentence(name: str, names: Iterable[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"Valid: {', '.join(known)}."
 
 
-def suggest(name: str, names: Sequence[str]) -> str | None:
-    """Return the one of `names` that `name` is most likely a slip of the fingers for, or None."""
-    import difflib
-
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.88)
-    return close[0] if close else None
-
-
 _HOST_PATTERN = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\.?"
 _PATH_PATTERN = r"(/[A-Za-z0-9._~-]+)*"
 _URL_PATTERN = r"(?s)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<rest>.*)"
