@@ -18,5 +18,6 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def program(tmp_path: Path, sandbox: Sandbox) -> Program:
+def program(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Program:
+    monkeypatch.chdir(tmp_path)
     return Program(tmp_path, sandbox.api_url, sandbox.key)

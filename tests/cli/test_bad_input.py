@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from eternal_tui.sandbox.server import Sandbox
@@ -112,12 +110,9 @@ CASES = [
 def test_bad_input_is_named_and_changes_nothing(
     program: Program,
     sandbox: Sandbox,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     arguments: tuple[str, ...],
     words: str,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     program.add_jobs(a_job(request_id="request-1"))
     ran = program.run(*arguments)
     assert (ran.code, ran.out) == (2, ""), ran.err

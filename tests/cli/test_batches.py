@@ -179,10 +179,7 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_results_are_copied_where_output_says(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_results_are_copied_where_output_says(program: Program, tmp_path: Path, name: str) -> None:
     template, expected = OUTPUTS[name]
     program.add_fast_jobs()
     ran = program.run(

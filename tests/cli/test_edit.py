@@ -145,10 +145,9 @@ def test_adopted_requests_are_watched_to_their_files(program: Program, sandbox: 
     assert len(sandbox.posts) == 1
 
 
-def test_save_copies_and_never_overwrites(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_save_copies_and_never_overwrites(program: Program, tmp_path: Path) -> None:
     program.add_fast_jobs()
     program.run(*GENERATE, "--wait", "--tag", "winter")
-    monkeypatch.chdir(tmp_path)
     for expected in ("9.jpg", "9-2.jpg"):
         ran = program.run("save", "tag:winter", "-o", "{id}{ext}", "--sidecar", "xmp")
         assert (ran.code, ran.out) == (0, f"{tmp_path}/{expected}\n")
@@ -158,14 +157,11 @@ def test_save_copies_and_never_overwrites(program: Program, tmp_path: Path, monk
     assert not (tmp_path / "x.jpg").exists()
 
 
-def test_export_copies_what_matches_into_a_folder(
-    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_export_copies_what_matches_into_a_folder(program: Program, tmp_path: Path) -> None:
     program.add_fast_jobs()
     program.run(*GENERATE, "--wait", "--tag", "winter")
     program.run("star", "tag:winter")
     program.add_jobs(a_job(state="failed"))
-    monkeypatch.chdir(tmp_path)
     export = ("export", "--format", "folder")
     for expected in (1, 2):
         ran = program.run(*export, "best/{type}", "--sidecar", "json", "star:yes")

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import time
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -205,12 +204,6 @@ def test_csv_and_json_agree_on_booleans_and_errors(program: Program) -> None:
     (job,) = program.run("jobs", "--json").json_objects
     assert (row["encrypted"], job["encrypted"]) == ("false", False)
     assert row["error"] == job["error"] == "the storage is away"
-
-
-def test_config_is_valid_toml_and_its_schema_valid_json(program: Program) -> None:
-    settings = tomllib.loads(program.run("config").out)
-    assert settings["base_url"] == program.environ["ETERNAL_TUI_BASE_URL"]
-    assert json.loads(program.run("config", "--schema").out)["$ref"] == "#/$defs/Settings"
 
 
 def test_characters_are_adults_searched_and_cached_for_a_day(program: Program, sandbox: Sandbox) -> None:

@@ -21,7 +21,7 @@ from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import FAST_SETTINGS, GENERATE, TIMEOUT_SECONDS, Program, a_job, threaded_sandbox, wait_until
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def prices(monkeypatch: pytest.MonkeyPatch) -> dict[str, Decimal]:
     """The price of every request, which a test may change."""
     current = {"price": Decimal("0.04")}
@@ -53,7 +53,7 @@ def one_object(program: Program, *arguments: str) -> dict[str, Any]:
     return found
 
 
-def test_cap_and_totals_outlive_deleted_jobs(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+def test_cap_and_totals_outlive_deleted_jobs(program: Program, sandbox: Sandbox) -> None:
     program = capped(program, "0.12")
     for _ in range(3):
         assert program.run(*GENERATE).code == 0
@@ -134,7 +134,7 @@ def test_unexplained_drop_in_flight_is_spending(slow: tuple[Program, Sandbox], p
     assert capped(program, "17").run(*GENERATE).code == 2
 
 
-def test_accounts_are_counted_apart(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+def test_accounts_are_counted_apart(program: Program, sandbox: Sandbox) -> None:
     with threaded_sandbox() as other:
         elsewhere = program.with_environ({"ETERNAL_TUI_BASE_URL": other.api_url})
         sandbox.state.credits = Decimal(1000)
@@ -158,24 +158,7 @@ def test_accounts_are_counted_apart(program: Program, sandbox: Sandbox, prices: 
         assert program.run("stats", "--account", "zz").code == 2
 
 
-def test_refund_of_the_same_size_leaves_the_verdict_open(
-    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
-) -> None:
-    for _ in range(2):
-        assert program.run(*GENERATE, "--wait").code == 0
-    failing = program.run(*GENERATE[:-1], "At sea fault:failed", "--wait")
-    assert failing.code == 1
-    sandbox.inject(Fault.LOST_ANSWER, times=1)
-    assert program.run(*GENERATE).code == 5
-    sandbox.state.credits += Decimal("0.04")
-    assert program.run(*GENERATE).code == 0
-    lost = next(job for job in program.records() if job["state"] == "unconfirmed")
-    assert lost["verdict"] == "can't tell"
-
-
-def test_killed_submit_is_unconfirmed_everywhere(
-    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
-) -> None:
+def test_killed_submit_is_unconfirmed_everywhere(program: Program, sandbox: Sandbox) -> None:
     program = capped(program, "50")
     sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
     with program.start_process(*GENERATE) as process:
@@ -191,7 +174,7 @@ def test_killed_submit_is_unconfirmed_everywhere(
     assert "~" in program.run("jobs").out.splitlines()[-1]
 
 
-def test_many_requests_need_a_confirmation(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+def test_many_requests_need_a_confirmation(program: Program, sandbox: Sandbox) -> None:
     prompts = "".join(f"Prompt {number}\n" for number in range(130))
     refused = program.run("generate", "--character", "6870", "--prompt", "-", stdin=prompts)
     assert (refused.code, len(sandbox.posts)) == (2, 0)
@@ -203,9 +186,7 @@ def test_many_requests_need_a_confirmation(program: Program, sandbox: Sandbox, p
     assert len(sandbox.posts) == 14
 
 
-def test_dry_run_prints_the_plan_and_sends_nothing(
-    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
-) -> None:
+def test_dry_run_prints_the_plan_and_sends_nothing(program: Program, sandbox: Sandbox) -> None:
     assert program.run(*GENERATE, "--count", "2").code == 0
     plan = program.run(*GENERATE, "--count", "3", "--dry-run")
     assert (plan.code, len(plan.out.splitlines()), "~0.12" in plan.err) == (0, 3, True)
@@ -214,7 +195,7 @@ def test_dry_run_prints_the_plan_and_sends_nothing(
     assert (len(sandbox.posts), len(program.records())) == (2, 2)
 
 
-def test_max_cost_ends_what_would_cost_more(program: Program, sandbox: Sandbox, prices: dict[str, Decimal]) -> None:
+def test_max_cost_ends_what_would_cost_more(program: Program, sandbox: Sandbox) -> None:
     unknown = program.run(*GENERATE, "--count", "9", "--max-cost", "0.1")
     assert (unknown.code, "--max-cost" in unknown.err, len(sandbox.posts)) == (1, True, 2)
     for limit, code, sent in (("0.1", 2, 0), ("0", 2, 0), ("0.12", 0, 3)):
@@ -223,9 +204,7 @@ def test_max_cost_ends_what_would_cost_more(program: Program, sandbox: Sandbox, 
         assert len(sandbox.posts) - before == sent
 
 
-def test_charges_are_built_once_from_older_histories(
-    program: Program, sandbox: Sandbox, prices: dict[str, Decimal], tmp_path: Path
-) -> None:
+def test_charges_are_built_once_from_older_histories(program: Program, sandbox: Sandbox) -> None:
     for _ in range(3):
         assert program.run(*GENERATE).code == 0
     with program.open_history() as history:
@@ -260,9 +239,7 @@ def test_invalid_balance_is_reported_and_unknown(
     assert len(sandbox.posts) == 2
 
 
-def test_a_killed_submit_is_judged_by_the_next_process(
-    program: Program, sandbox: Sandbox, prices: dict[str, Decimal]
-) -> None:
+def test_a_killed_submit_is_judged_by_the_next_process(program: Program, sandbox: Sandbox) -> None:
     for _ in range(2):
         assert program.run(*GENERATE).code == 0
     sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)

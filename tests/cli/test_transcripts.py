@@ -86,7 +86,6 @@ def transcript(program: Program, runs: list[tuple[str, ...]], folder: Path) -> s
 def test_output_is_as_reviewed(
     program: Program, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     # Help is wrapped to this width.
     monkeypatch.setenv("COLUMNS", "100")
     program.add_jobs(
