@@ -19,7 +19,6 @@ def test_blank_lines_are_no_prompts() -> None:
 
 
 def test_the_figures_of_a_batch_count_every_job_once() -> None:
-    """Seen to fail with a result still to be fetched counted as done, and with a rejected job's price in the sum."""
     done: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": FileState.SAVED, "cost": 0.04}
     jobs = [
         make_job(1, **done),
@@ -51,7 +50,6 @@ def _ended_job(job_id: int, state: JobState, **fields: Any) -> Job:
 
 
 def test_what_failed_or_was_not_taken_is_run_again() -> None:
-    """Seen to fail with only the failed ones taken, and with those refused for their prompt among them."""
     failed = _ended_job(1, JobState.FAILED, prompt="one")
     passing = [
         _ended_job(number, JobState.REJECTED, prompt=cause, cause=cause)
@@ -73,7 +71,6 @@ def test_what_failed_or_was_not_taken_is_run_again() -> None:
 
 
 def test_what_was_run_again_since_is_not_paid_twice() -> None:
-    """Seen to fail without the check of later jobs: a second press of T sent all of them once more."""
     first, again = _ended_job(1, JobState.FAILED), _ended_job(2, JobState.SUCCEEDED, file_state=FileState.SAVED)
     assert find_retryable([first], [again, first]).retried == (first,)
     # One that failed again stands for both.
@@ -83,7 +80,6 @@ def test_what_was_run_again_since_is_not_paid_twice() -> None:
 
 
 def test_jobs_sent_together_are_no_runs_of_each_other() -> None:
-    """Seen to fail with any later job of the same request taken for a run again: one of three was."""
     three = [_ended_job(number, JobState.FAILED, batch="b") for number in (1, 2, 3)]
     assert find_retryable(three, three[::-1]).retryable == tuple(three)
     # Nor is one that was sent before the first had failed.
@@ -94,5 +90,4 @@ def test_jobs_sent_together_are_no_runs_of_each_other() -> None:
 
 @pytest.mark.parametrize(("number", "words"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs")])
 def test_one_is_not_said_as_several(number: int, words: str) -> None:
-    """Seen to fail as it was: "1 results written", "1 jobs saved", "1 more requests were not sent"."""
     assert pluralize(number, "job") == words

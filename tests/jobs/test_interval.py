@@ -52,7 +52,6 @@ def learned_durations(median: float, *, n: int = 30, sigma: float = 0.3, kind: J
 def test_next_poll_is_within_bounds(
     age: float, sightings: list[Observation], model: DurationModel, weight: float
 ) -> None:
-    """Seen to fail without the clamp of the model's values (math domain error) and of the age."""
     wait = next_poll(age=age, observations=sightings, model=model, lateness_weight=weight)
     assert MIN_WAIT_SECONDS <= wait <= MAX_WAIT_SECONDS
 
@@ -61,7 +60,6 @@ def test_next_poll_is_within_bounds(
 def test_estimate_remaining_is_finite_and_positive(
     age: float, sightings: list[Observation], model: DurationModel
 ) -> None:
-    """Seen to fail with the age let through unchecked."""
     left = estimate_remaining(age=age, observations=sightings, model=model)
     assert left is None or (0 <= left < math.inf)
 
@@ -70,7 +68,6 @@ def test_estimate_remaining_is_finite_and_positive(
 def test_posterior_is_a_distribution_over_future_ends(
     age: float, sightings: list[Observation], model: DurationModel
 ) -> None:
-    """Seen to fail with weights left as they were before weak branches were dropped."""
     branches = posterior(age, sightings, model)
     assert sum(branch.weight for branch in branches) == pytest.approx(1)
     for branch in branches:
@@ -80,7 +77,7 @@ def test_posterior_is_a_distribution_over_future_ends(
 
 @given(age=st.floats(0, 600), model=models)
 def test_next_poll_is_sooner_with_more_attention(age: float, model: DurationModel) -> None:
-    """Costs within a hundredth of a poll count as equal. Seen to fail with the weight turned upside down."""
+    """Costs within a hundredth of a poll count as equal."""
     hidden = next_poll(age=age, observations=[], model=model, lateness_weight=0.3)
     watched = next_poll(age=age, observations=[], model=model, lateness_weight=3)
     assert watched <= hidden * 1.1 + 0.1
@@ -100,7 +97,7 @@ def test_next_poll_is_sooner_with_more_attention(age: float, model: DurationMode
 )
 @pytest.mark.parametrize("weight", [1.0, 4.0, 100.0])
 def test_endless_job_is_polled_ever_less(progress: object, weight: float) -> None:
-    """Half an hour of a job whose kind takes a minute: seen to fail without the least wait that grows with polls."""
+    """Half an hour of a job whose kind takes a minute."""
     assert callable(progress)
     model = learned_durations(60).model(VIDEO)
     sightings: list[Observation] = []
@@ -113,17 +110,13 @@ def test_endless_job_is_polled_ever_less(progress: object, weight: float) -> Non
 
 
 def test_next_poll_takes_max_wait_long_before_the_end() -> None:
-    """Progress nears its end ever more slowly: no end is believed to be near, so that a poll in between tells nothing.
-
-    Seen to fail, with a second, where the longest wait is weighed against shorter ones all the same.
-    """
+    """Progress nears its end ever more slowly: no end is believed to be near, so that a poll in between tells nothing."""
     sightings = [Observation(58.8, 96), Observation(60.7, 96), Observation(61.7, 97)]
     model = DurationEstimator().model(JobKind("image"))
     assert next_poll(age=61.7, observations=sightings, model=model, lateness_weight=2, max_wait=5) == 5
 
 
 def test_waits_grow_smoothly_beyond_learned_durations() -> None:
-    """Seen to fail with a hazard held at its greatest."""
     model = learned_durations(12).model(VIDEO)
     waits = [
         next_poll(
@@ -136,7 +129,6 @@ def test_waits_grow_smoothly_beyond_learned_durations() -> None:
 
 
 def test_linear_progress_predicts_the_end() -> None:
-    """Seen to fail with progress ignored."""
     durations = learned_durations(60)
     for _ in range(5):
         durations.learn_job(VIDEO, [Observation(20.0, 33), Observation(42.0, 70), Observation(59.6, 99)], 60.1)
@@ -150,7 +142,6 @@ def test_linear_progress_predicts_the_end() -> None:
 
 
 def test_estimate_remaining_is_none_without_knowledge() -> None:
-    """Seen to fail with the prior's median shown as if it were known."""
     assert estimate_remaining(age=5, observations=[], model=DurationEstimator().model(VIDEO)) is None
     assert estimate_remaining(age=900, observations=[], model=learned_durations(60).model(VIDEO)) is None
     assert estimate_remaining(age=5, observations=[], model=learned_durations(60).model(VIDEO)) == pytest.approx(
@@ -168,7 +159,6 @@ def poll_goals(media: str, shape: str) -> tuple[float, float]:
 @pytest.mark.parametrize("shape", [*(name for name in NAMED if name != "none"), "steps of 25", "noisy, never falling"])
 @pytest.mark.parametrize("media", ["image", "video"])
 def test_polls_and_lateness_with_progress(media: str, shape: str) -> None:
-    """Seen to fail with progress ignored, and without more urgency where progress is coarse, or where it is noisy."""
     found = simulate({**NAMED, **UNNAMED}[shape], media, 200)
     looks, late = poll_goals(media, shape)
     assert found.looks <= looks
@@ -177,7 +167,7 @@ def test_polls_and_lateness_with_progress(media: str, shape: str) -> None:
 
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_next_poll_follows_progress_under_attention(attention: str) -> None:
-    """Videos polled at least every 2 or 3 s: 0.14 s late. Seen to fail, at 1.1 s, with those forced polls counted."""
+    """Videos polled at least every 2 or 3 s: 0.14 s late."""
     weight, max_wait = ATTENTION[attention]
     found = simulate(NAMED["linear"], "video", 100, weight=weight, max_wait=max_wait)
     assert found.late <= 0.3
@@ -185,10 +175,7 @@ def test_next_poll_follows_progress_under_attention(attention: str) -> None:
 
 
 def test_wrong_curve_does_not_confirm_itself() -> None:
-    """Progress that ends at 98, which the cadence takes for linear at first: 0.21 s late in 150 jobs.
-
-    Seen to fail, with 0.42, without ever trying the second of two shapes: polls where both have ended tell nothing.
-    """
+    """Progress that ends at 98, which the cadence takes for linear at first: 0.21 s late in 150 jobs."""
     found = simulate(UNNAMED["linear to 98"], "image", 150)
     assert found.looks <= 3
     assert found.late <= 0.3
@@ -197,7 +184,6 @@ def test_wrong_curve_does_not_confirm_itself() -> None:
 @pytest.mark.parametrize("shape", ["none", "always 0"])
 @pytest.mark.parametrize("media", ["image", "video"])
 def test_polls_and_lateness_without_progress_are_near_the_bound(media: str, shape: str) -> None:
-    """Seen to fail with durations learned as the moment they were found: the cadence then learns its own lateness."""
     found = simulate({**NAMED, **UNNAMED}[shape], media, 500)
     assert found.cost <= 1.15 * bound(media).cost
 
@@ -205,10 +191,7 @@ def test_polls_and_lateness_without_progress_are_near_the_bound(media: str, shap
 @pytest.mark.parametrize("shape", [*NAMED, *UNNAMED])
 @pytest.mark.parametrize("media", ["image", "video"])
 def test_first_ten_jobs_are_polled_reasonably(media: str, shape: str) -> None:
-    """Ten first jobs, five times over: never many looks, never very late, whatever progress does.
-
-    Seen to fail with a prior that is sure of itself and a tenth of the truth.
-    """
+    """Ten first jobs, five times over: never many looks, never very late, whatever progress does."""
     runs = [simulate({**NAMED, **UNNAMED}[shape], media, 10, seed=seed) for seed in range(5)]
     looks = sum(run.looks for run in runs) / 5
     late = sum(run.late for run in runs) / 5
@@ -227,7 +210,6 @@ def test_bound_equals_the_published_schedule() -> None:
 
 
 def test_durations_find_median_and_spread() -> None:
-    """Seen to fail with the kind's own jobs left out of the mean."""
     model = learned_durations(90, n=60, sigma=0.25).model(VIDEO)
     assert model.median == pytest.approx(90, rel=0.1)
     assert model.sigma == pytest.approx(0.25, abs=0.08)
@@ -235,7 +217,6 @@ def test_durations_find_median_and_spread() -> None:
 
 
 def test_unseen_kind_uses_kinds_of_its_type_only() -> None:
-    """Seen to fail with every kind fitted alone."""
     durations = learned_durations(200)
     sibling, stranger = durations.model(JobKind("video", duration=4)), durations.model(JobKind("image"))
     assert sibling.job_count == 0
@@ -244,7 +225,7 @@ def test_unseen_kind_uses_kinds_of_its_type_only() -> None:
 
 
 def test_outlier_changes_little() -> None:
-    """A laptop that slept for hours. Seen to fail with outliers kept as they are."""
+    """A laptop that slept for hours."""
     durations = learned_durations(60)
     before = durations.model(VIDEO)
     durations.learn(VIDEO, 8 * 3600.0, last_running_age=40.0)
@@ -264,7 +245,6 @@ def test_outlier_changes_little() -> None:
     )
 )
 def test_learn_accepts_any_numbers(jobs: list[tuple[JobKind, float, float]]) -> None:
-    """Seen to fail with durations that are not numbers let through."""
     durations = DurationEstimator()
     for kind, seconds, since in jobs:
         durations.learn(kind, seconds, last_running_age=since)
@@ -276,7 +256,6 @@ def test_learn_accepts_any_numbers(jobs: list[tuple[JobKind, float, float]]) -> 
 
 @given(sightings=hostile_sightings, seconds=any_floats)
 def test_learn_job_accepts_any_observations(sightings: list[Observation], seconds: float) -> None:
-    """Seen to fail with sightings after the end let through."""
     durations = DurationEstimator()
     for _ in range(5):
         durations.learn_job(VIDEO, sightings, seconds)
@@ -293,7 +272,6 @@ def test_durations_of_a_kind_are_bounded() -> None:
 
 
 def test_curve_is_learned_and_unlearned() -> None:
-    """Seen to fail with evidence that never fades below certainty's lead."""
     durations = DurationEstimator()
     for _ in range(20):
         durations.learn_job(VIDEO, [Observation(20.0, 10), Observation(40.0, 60)], 61.0)
@@ -305,13 +283,11 @@ def test_curve_is_learned_and_unlearned() -> None:
 
 
 def test_stalled_wait_grows_with_age() -> None:
-    """Seen to fail without the lower bound."""
     assert [stalled_wait(age) for age in (0, 1800, 3600, 7200, math.inf)] == [30, 30, 60, 120, 120]
 
 
 @given(st.integers(1, 3000))
 def test_resume_delay_respects_the_rate(total: int) -> None:
-    """Seen to fail with all jobs resumed at once."""
     delays = [resume_delay(index) for index in range(total)]
     assert delays == sorted(delays)
     assert delays.count(0.0) == min(total, IMMEDIATE_RESUME_COUNT)
@@ -320,5 +296,4 @@ def test_resume_delay_respects_the_rate(total: int) -> None:
 
 
 def test_backoff_seconds_doubles_up_to_30() -> None:
-    """Seen to fail without the upper bound."""
     assert [backoff_seconds(n) for n in (-1, 0, 1, 2, 3, 4, 5, 6, 7, 10**9)] == [1, 1, 1, 2, 4, 8, 16, 30, 30, 30]

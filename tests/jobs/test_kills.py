@@ -218,7 +218,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_processes_killed_at_any_moment_account_for_every_charge(tmp_path: Path, sandbox: Sandbox, seed: int) -> None:
-    """Ten kills of fifty. Seen to fail with an id shown before it is on disk, and with a POST before its intent."""
+    """Ten kills of fifty."""
     _kill_repeatedly(tmp_path / "data", sandbox, 10, seed)
 
 

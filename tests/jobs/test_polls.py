@@ -64,8 +64,7 @@ async def test_polls_and_lateness_of_the_real_monitor(
 ) -> None:
     """Found 1.9 polls and 0.52 s late where progress is linear, 2.2 and 0.66 where it is noisy.
 
-    The sandbox's linear progress ends at 98, which takes dozens of jobs to tell from one that ends at 100. Seen to fail
-    with progress left out of the sightings, and with waits of two fifths.
+    The sandbox's linear progress ends at 98, which takes dozens of jobs to tell from one that ends at 100.
     """
     async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
         found = (0.0, 0.0)
@@ -86,11 +85,7 @@ async def test_polls_and_lateness_of_every_cell(
     request_: GenerateRequest,
     shape: ProgressShape | None,
 ) -> None:
-    """The goals of the simulation for the real poller, on a clock that leaps from one due time to the next.
-
-    Seen to fail while twenty-five jobs shared a budget of ten polls a second: 0.93 s late; while a habit
-    confirmed itself, 0.45 s for linear images; without more urgency amid noise, 1.83 s for noisy videos.
-    """
+    """The goals of the simulation for the real poller, on a clock that leaps from one due time to the next."""
     async with run_engine(tmp_path / "data", sandbox, clock=clock, policy=UNLIMITED_POLICY) as bench:
         for _ in range(TAUGHT):
             await run_to_end(bench, shape, request_)
@@ -107,10 +102,7 @@ async def test_polls_and_lateness_of_every_cell(
 
 @pytest.mark.parametrize("in_view", [10, 20])
 async def test_visible_jobs_share_their_polls(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, in_view: int) -> None:
-    """Ten are each polled every five seconds, twenty twice a second together.
-
-    Seen to fail with five seconds for each of twenty (4.3 a second), and with eight for each of ten (1.3).
-    """
+    """Ten are each polled every five seconds, twenty twice a second together."""
     async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
         sent = await bench.engine.submit_many([IMAGE_REQUEST] * in_view, confirmed=True)
         for job in sent:

@@ -46,7 +46,6 @@ async def _queue(bench: Bench, count: int, batch: str = "") -> list[Job]:
 
 
 async def test_held_entries_are_sent_in_order_once_released(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with the hold ignored. A request sent while it holds is queued, and `submit` does not wait."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         queue = bench.engine.queue
         queue.hold("by hand")
@@ -71,7 +70,7 @@ async def test_held_entries_are_sent_in_order_once_released(tmp_path: Path, sand
 
 
 async def test_the_limit_holds_across_processes(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Two engines queue four requests each. Seen to fail with each counting what it had read before the lock."""
+    """Two engines queue four requests each."""
     async with (
         run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem()) as one,
         run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem(), compact=False) as two,
@@ -99,7 +98,6 @@ async def test_the_limit_holds_across_processes(tmp_path: Path, sandbox: Sandbox
 
 
 async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with orphans of the queue claimed like running jobs, at the start and by the undo of a deletion."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         bench.engine.queue.hold()
         await _queue(bench, 3)
@@ -127,7 +125,7 @@ async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox
 async def test_a_refusal_of_all_keeps_every_entry(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, fault: Fault | None
 ) -> None:
-    """A 429 pauses the queue, 402 and 401 hold it and say so. Seen to fail with the entries ended as rejected."""
+    """A 429 pauses the queue, 402 and 401 hold it and say so."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         before = sandbox.state.credits
         if fault is None:
@@ -155,7 +153,7 @@ async def test_a_refusal_of_all_keeps_every_entry(
 
 
 async def test_queued_requests_count_against_the_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Also for a request that is sent at once, and those of other processes. Seen to fail with only what was sent."""
+    """Also for a request that is sent at once, and those of other processes."""
     policy = JobPolicy(requests_per_second=1e6, daily_cap=0.2)
     async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
         for _ in range(2):
@@ -176,7 +174,6 @@ async def test_queued_requests_count_against_the_cap(tmp_path: Path, sandbox: Sa
 
 
 async def test_a_hold_stops_a_batch_that_is_being_sent(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with a batch that asked only before its first request."""
     async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(), fs=UnsyncedFileSystem()) as bench:
         sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 9, confirmed=True))
         await bench.advance_until(lambda: len(sandbox.charged) == 3, step_seconds=0.02)
@@ -186,7 +183,6 @@ async def test_a_hold_stops_a_batch_that_is_being_sent(tmp_path: Path, sandbox: 
 
 
 async def test_moves_follow_a_list_and_write_little(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail after 53 moves between the same two, where no number is left, and with a whole block written."""
     rng = random.Random(5)
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         queue, written = bench.engine.queue, list[int]()
@@ -206,7 +202,7 @@ async def test_moves_follow_a_list_and_write_little(tmp_path: Path, sandbox: San
 
 
 async def test_ten_thousand_entries_are_moved_by_one_record(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Bytes and syncs of one key, for one entry and for all but one. Seen to fail: 10,000 records for a batch."""
+    """Bytes and syncs of one key, for one entry and for all but one."""
     files = CountingFileSystem()
     async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
         ids = [job.id for job in await _queue(bench, 10_000)]
@@ -241,7 +237,6 @@ def test_the_end_is_estimated_from_durations_and_slots(
 
 
 async def test_the_queue_says_its_size_cost_and_end(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with an estimate that was made while the history was read."""
     async with run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem()) as bench:
         for _ in range(3):
             job = await bench.engine.submit(IMAGE_REQUEST)
@@ -259,7 +254,6 @@ async def test_the_queue_says_its_size_cost_and_end(tmp_path: Path, sandbox: San
 async def test_a_pause_of_the_service_is_kept_by_every_process(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Seen to fail with a pause in memory alone: a second process sent at once."""
     sandbox.state.settings = msgspec.structs.replace(sandbox.state.settings, retry_after="90")
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POST)
@@ -274,7 +268,6 @@ async def test_a_pause_of_the_service_is_kept_by_every_process(
 
 
 async def test_batches_take_turns_where_wanted(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with the setting ignored: one batch after the other."""
     policy = JobPolicy(requests_per_second=1e6, queue_round_robin=True)
     async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
         bench.engine.queue.hold()
@@ -288,7 +281,7 @@ async def test_batches_take_turns_where_wanted(tmp_path: Path, sandbox: Sandbox,
 
 
 async def test_posts_keep_to_the_rate(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Thirty requests at 10 a second. Seen to fail with only polls counted."""
+    """Thirty requests at 10 a second."""
     async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(), fs=UnsyncedFileSystem()) as bench:
         began = clock.monotonic()
         sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 30, confirmed=True))
@@ -298,7 +291,6 @@ async def test_posts_keep_to_the_rate(tmp_path: Path, sandbox: Sandbox, clock: F
 
 
 async def test_a_hold_and_a_death_elsewhere_are_published(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Seen to fail with the header of another app unchanged until a job did."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as one:
         summaries: list[tuple[int, int, bool]] = []
 
@@ -319,7 +311,7 @@ async def test_a_hold_and_a_death_elsewhere_are_published(tmp_path: Path, sandbo
 
 
 async def test_a_damaged_hold_holds(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """In every process, until it is released. Seen to fail with what could not be read taken for no hold."""
+    """In every process, until it is released."""
     async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
         (tmp_path / "queue.json").write_text('{"held": tru')
         for _ in range(2):

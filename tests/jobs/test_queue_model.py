@@ -71,10 +71,7 @@ async def enqueue(bench: Bench, requests: list[GenerateRequest], batch: str = ""
 async def test_a_kill_at_every_step_loses_no_entry_and_sends_none_twice(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Queued, moved, cancelled, released and sent: each folder that a kill may leave is taken up again.
-
-    Seen to fail with an entry sent before its record says so, and with entries of dead processes sent by themselves.
-    """
+    """Queued, moved, cancelled, released and sent: each folder that a kill may leave is taken up again."""
     known: list[str] = []
     files = RecordingFileSystem(tmp_path / "data", lambda: (tuple(known), tuple(sorted(accepted(sandbox)))))
     policy = JobPolicy(requests_per_second=1e6)
@@ -331,7 +328,7 @@ def _check_records(program: Program, sandbox: Sandbox, acknowledged: set[str]) -
 
 @pytest.mark.parametrize("rounds", [8, pytest.param(150, marks=pytest.mark.long)])
 def test_killed_processes_send_each_entry_once(tmp_path: Path, rounds: int) -> None:
-    """Real processes and SIGKILL. Seen to fail with an entry that stays queued while it is sent."""
+    """Real processes and SIGKILL."""
     with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, image_size=(16, 16))) as sandbox:
         program = Program(tmp_path, sandbox.api_url, sandbox.key)
         program.environ["ETERNAL_TUI_REQUESTS_PER_SECOND"] = "50"
@@ -340,7 +337,7 @@ def test_killed_processes_send_each_entry_once(tmp_path: Path, rounds: int) -> N
 
 @pytest.mark.parametrize("fields", [{"state": "rejected"}, {"owner": "another"}, {"state": "submitting"}])
 async def test_an_entry_is_taken_only_as_it_is_on_disk(bench: Bench, fields: dict[str, str]) -> None:
-    """Another process has cancelled, claimed or sent it. Seen to fail without the check of the record."""
+    """Another process has cancelled, claimed or sent it."""
     (job,) = await enqueue(bench, requests_named(1, 1))
     bench.history.update(job.id, fields)
     with bench.history.transaction() as transaction, pytest.raises(EntryUnavailable):
@@ -348,7 +345,7 @@ async def test_an_entry_is_taken_only_as_it_is_on_disk(bench: Bench, fields: dic
 
 
 async def test_a_cancellation_looks_at_the_record(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    """A second process has not read yet that the entry was sent. Seen to fail: it was cancelled, "not charged"."""
+    """A second process has not read yet that the entry was sent."""
     async with (
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as one,
         run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), compact=False) as two,

@@ -120,7 +120,7 @@ def _run_scenario(events: list[tuple[str, str]]) -> tuple[ReconciliationScenario
 @example([("ok", "image"), ("ok", "image"), ("lost charged", "image"), ("lost free", "image"), ("ok", "image")])
 @example([("ok", "video"), ("ok", "video"), ("lost charged", "image"), ("ok", "video"), ("ok", "video")])
 def test_verdict_alone_on_an_account_is_right_or_unknown(events: list[tuple[str, str]]) -> None:
-    """Two at once included. Seen to fail with every one of several taken for charged when one was."""
+    """Two at once included."""
     account, jobs = _run_scenario(events)
     for job_id, job in jobs.items():
         right = Verdict.CHARGED if account.charged[job_id] else Verdict.NOT_CHARGED
@@ -144,10 +144,7 @@ UNDISTURBED_EVENTS = [("ok", "image"), ("ok", "image"), ("ok", "high"), ("ok", "
 def test_verdict_with_other_clients_is_wrong_only_after_a_top_up(
     events: list[tuple[str, str]],
 ) -> None:
-    """Once each price was seen without strangers. Seen to fail with the usual price alone taken as explained.
-
-    The usual price may hold another client's spending: five such submits outvote the true one, and hide a charge.
-    """
+    """Once each price was seen without strangers."""
     account, jobs = _run_scenario([*UNDISTURBED_EVENTS, *events])
     for job_id, job in jobs.items():
         if account.charged[job_id] and job_id not in account.topped_up:
@@ -162,7 +159,7 @@ def test_verdict_with_other_clients_at_length(events: list[tuple[str, str]]) -> 
 
 
 def test_verdict_of_a_plain_loss_has_its_numbers() -> None:
-    """The verdicts are not all "can't tell". Seen to fail with the signs of the difference swapped."""
+    """The verdicts are not all "can't tell"."""
     for what, verdict in (("lost charged", Verdict.CHARGED), ("lost free", Verdict.NOT_CHARGED)):
         for kind in REQUESTS:
             _, jobs = _run_scenario([*UNDISTURBED_EVENTS, (what, kind), ("ok", "image")])
@@ -176,7 +173,7 @@ def test_verdict_of_a_plain_loss_has_its_numbers() -> None:
 
 @pytest.mark.parametrize("failed", [True, False])
 async def test_not_charged_waits_for_jobs_that_may_be_refunded(bench: Bench, *, failed: bool) -> None:
-    """The lost request was charged, and a running job's refund hides it. Seen to fail with "probably not charged"."""
+    """The lost request was charged, and a running job's refund hides it."""
     engine, sandbox = bench.engine, bench.sandbox
     for _ in range(2):
         await bench.wait_for_state((await engine.submit(IMAGE_REQUEST)).id, "saved")

@@ -133,7 +133,6 @@ async def test_key_rejected_for_all_jobs_pauses_polls(
 async def test_wait_until_done_ends_with_any_poll_response(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, answer: tuple[int, bytes], state: JobState, reason: str
 ) -> None:
-    """A job that answers after all ends as usual."""
     async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
         service.answers["r-1"] = answer
         waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
@@ -160,7 +159,6 @@ async def test_wait_until_done_ends_with_any_poll_response(
 async def test_end_without_link_or_reason_counts_after_a_minute(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock, body: dict[str, object], state: str, error: str
 ) -> None:
-    """The response is kept from the first on."""
     async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
         service.answers["r-1"] = (200, json.dumps(body).encode())
         waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))

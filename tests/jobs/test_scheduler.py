@@ -9,7 +9,6 @@ from tests.jobs.clock import FakeClock
 
 
 async def test_hanging_polls_do_not_delay_others() -> None:
-    """Seen to fail with silent polls in the places: ten of them kept all other jobs waiting for 40 s."""
     clock, looked, never = FakeClock(), [], asyncio.Event()
 
     async def look(job_id: int) -> None:

@@ -271,7 +271,7 @@ class RequestQueue:
 
     def next_entry(self) -> Job | None:
         """Return the entry of this process to send now, None where there is none or something forbids it."""
-        if not self._has_own or not self.can_send() or self._rate_limiter.wait_seconds(self._clock.monotonic()) > 0:
+        if not self._has_own or not self.can_send():
             return None
         own = (job for _, job_id in self._order if self._context.owns(job := self._entries[job_id]))
         if self._context.policy.queue_round_robin:
@@ -283,8 +283,7 @@ class RequestQueue:
         self._wake.clear()
         seconds = RECHECK_SECONDS
         if self._has_own:
-            turn = self._rate_limiter.wait_seconds(self._clock.monotonic())
-            seconds = min(max(self.pause_seconds, turn, 0.01), RECHECK_SECONDS)
+            seconds = min(max(self.pause_seconds, 0.01), RECHECK_SECONDS)
         await sleep_until_set(self._clock, seconds, self._wake)
         shared = (self.state, self._dead_owners(), math.ceil(self.pause_seconds))
         if shared != self._published:
