@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,15 @@ from tests.jobs.quiet import loop_activity, wait_idle
 
 IMAGE_REQUEST = GenerateRequest(character="6870", prompt="At the harbour, morning", type="image")
 VIDEO_REQUEST = GenerateRequest(character="6870", prompt="The person waves and smiles", type="video", duration=1)
-UNHURRIED_POLICY = JobPolicy(requests_per_second=1e6)
-"""No test waits for the next POST on a clock that it does not move."""
+
+
+def unhurried(**limits: Any) -> JobPolicy:
+    """Return a policy under which no test waits for the next POST on a clock that it does not move."""
+    return JobPolicy(requests_per_second=1e6, **limits)
+
+
+Engines = Callable[..., AbstractAsyncContextManager["Bench"]]
+"""Runs an engine on the folder of the test, with the options of `run_engine`."""
 
 TIMEOUT_SECONDS = 60.0
 """Seconds a test waits for something to happen: they only end what hangs."""
@@ -131,7 +138,7 @@ async def run_engine(
     fetcher = ResultDownloader(data_dir / "results", limits, policy=OPEN_POLICY, sleep=clock.sleep)
     engine = JobEngine(
         Ports(history, instance, client, fetcher, clock, random.Random(seed), "loopback"),
-        policy or UNHURRIED_POLICY,
+        policy or unhurried(),
         results_dir=data_dir / "results",
     )
     if start:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.jobs.bench import Bench, run_engine
+from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.bench import Bench, Engines, run_engine
 from tests.jobs.clock import FakeClock
 
 
@@ -35,6 +37,11 @@ async def sandbox(clock: FakeClock) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> AsyncIterator[Bench]:
-    async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
+def engines(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> Engines:
+    return partial(run_engine, tmp_path / "data", sandbox, clock=clock, fs=UnsyncedFileSystem())
+
+
+@pytest.fixture
+async def bench(engines: Engines) -> AsyncIterator[Bench]:
+    async with engines() as bench:
         yield bench

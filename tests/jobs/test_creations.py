@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from eternal_tui.api.models import InvalidRequest, character_request
 from eternal_tui.jobs.errors import ConfirmationRequired, DailyCapExceeded, InvalidJobState, NoApiKey
 from eternal_tui.jobs.model import FileState, JobState, Verdict
-from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, unhurried
 from tests.jobs.clock import FakeClock
 
 CHARACTER_PROMPT = "a harbour pilot in her forties, calm, weathered"
@@ -40,10 +37,10 @@ async def test_the_intent_is_on_disk_before_the_request_leaves(bench: Bench) -> 
 
 
 async def test_a_character_is_one_request_and_one_job_with_its_id(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+    engines: Engines, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Nothing is polled or fetched for it, also after a restart."""
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         job = await bench.engine.create_character(CHARACTER_PROMPT)
         assert (job.state, job.file_state, job.request.character) == (JobState.SUCCEEDED, None, sandbox.created[0])
         assert (await bench.engine.wait_until_done(job.id)) == job
@@ -52,10 +49,10 @@ async def test_a_character_is_one_request_and_one_job_with_its_id(
                 await wish(job.id)
         assert bench.engine.billing.totals().done_today == 1
         assert "data" in (await bench.engine.load_raw_responses(job.id))["submit_answer"]
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         await clock.advance(60)
         assert bench.engine.store.get(job.id) is not None
-        assert bench.engine.store.get(job.id).request.character == sandbox.created[0]  # type: ignore[union-attr]
+        assert bench.engine.store[job.id].request.character == sandbox.created[0]
     assert create_request_count(sandbox) == 1
     assert not sandbox.polls()
     assert not sandbox.downloads
@@ -72,7 +69,7 @@ async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(ben
     assert (job.state, create_request_count(bench.sandbox)) == (JobState.UNCONFIRMED, 1)
     assert bench.engine.billing.totals().unconfirmed == 1
     await bench.engine.submit(IMAGE_REQUEST)
-    await bench.advance_until(lambda: bench.engine.store.get(job.id).verdict is not None)  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store[job.id].verdict is not None)
     judged = bench.engine.store.get(job.id)
     assert judged is not None
     if bench.sandbox.created:
@@ -84,15 +81,13 @@ async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(ben
         assert bench.engine.billing.totals().spent_total == pytest.approx(3 * 0.04)
     again = await bench.engine.submitter.retry_unconfirmed(job.id, confirmed=True)
     assert (again.state, again.retry_of) == (JobState.SUCCEEDED, job.id)
-    assert bench.engine.store.get(job.id).retried_by == again.id  # type: ignore[union-attr]
+    assert bench.engine.store[job.id].retried_by == again.id
     assert create_request_count(bench.sandbox) == 2
 
 
-async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(engines: Engines) -> None:
     """The answer to a creation says no credits."""
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         for _ in range(3):
             await bench.engine.submit(IMAGE_REQUEST)
         first = await bench.engine.create_character(CHARACTER_PROMPT)
@@ -101,13 +96,13 @@ async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(
         after = await bench.engine.submit(IMAGE_REQUEST)
         assert after.cost == pytest.approx(0.04)
         assert bench.engine.billing.estimate(IMAGE_REQUEST) == pytest.approx(0.04)
-        assert bench.engine.store.get(first.id).cost == pytest.approx(1.0)  # type: ignore[union-attr]
+        assert bench.engine.store[first.id].cost == pytest.approx(1.0)
         assert bench.engine.billing.estimate(character_request(CHARACTER_PROMPT)) == pytest.approx(1.0)
         second = await bench.engine.create_character(CHARACTER_PROMPT)
         assert second.cost == pytest.approx(1.0)
         assert bench.engine.billing.totals().spent_today == pytest.approx(2 + 4 * 0.04)
         spent = bench.engine.billing.totals()
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         assert bench.engine.billing.totals().spent_today == pytest.approx(spent.spent_today)
         assert bench.engine.billing.totals().spent_total == pytest.approx(spent.spent_total)
         assert bench.engine.billing.estimate(character_request(CHARACTER_PROMPT)) == pytest.approx(1.0)
@@ -121,13 +116,13 @@ async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -
     doubtful = await bench.engine.submit(IMAGE_REQUEST)
     assert doubtful.state is JobState.UNCONFIRMED
     await bench.engine.submit(IMAGE_REQUEST)
-    await bench.wait_until_published(lambda: bench.engine.store.get(doubtful.id).verdict is not None)  # type: ignore[union-attr]
-    assert bench.engine.store.get(doubtful.id).verdict is Verdict.UNKNOWN  # type: ignore[union-attr]
+    await bench.wait_until_published(lambda: bench.engine.store[doubtful.id].verdict is not None)
+    assert bench.engine.store[doubtful.id].verdict is Verdict.UNKNOWN
 
 
-async def test_the_limits_hold_for_creations_too(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    policy = JobPolicy(requests_per_second=1e6, daily_cap=1.3, confirm_above=0.5)
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
+async def test_the_limits_hold_for_creations_too(engines: Engines, sandbox: Sandbox) -> None:
+    policy = unhurried(daily_cap=1.3, confirm_above=0.5)
+    async with engines(policy=policy) as bench:
         for _ in range(2):
             await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
         with pytest.raises(ConfirmationRequired, match="price unknown"):

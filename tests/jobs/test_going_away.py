@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, run_engine
 from tests.jobs.clock import FakeClock, run_ready_tasks
 
 LOOP_TURNS_PER_STEP = 25
@@ -57,11 +58,18 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def _cancel_in_write(files: PausingFileSystem, call: Coroutine[Any, Any, object]) -> None:
+    task = asyncio.create_task(call)
+    assert await asyncio.to_thread(files.reached.wait, 60.0)
+    task.cancel()
+    await run_ready_tasks()
+    files.resume.set()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_submit_cancelled_after_any_number_of_steps(engines: Engines, sandbox: Sandbox) -> None:
     ends = set()
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         for step in range(91):
             charged = len(sandbox.charged)
             if step == 90:
@@ -86,40 +94,26 @@ async def test_a_submit_cancelled_after_any_number_of_steps_is_accounted_for(
 
 
 @pytest.mark.parametrize("number", [2, 3])
-async def test_a_submit_cancelled_while_its_intent_or_its_id_is_written(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, number: int
-) -> None:
+async def test_submit_cancelled_during_a_write(engines: Engines, sandbox: Sandbox, number: int) -> None:
     """Write 1 is the journal's head, 2 the intent, 3 the id."""
     files = PausingFileSystem(number)
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
-        submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
-        assert await asyncio.to_thread(files.reached.wait, 60.0)
-        submitting.cancel()
-        await run_ready_tasks()
-        files.resume.set()
-        await asyncio.gather(submitting, return_exceptions=True)
+    async with engines(fs=files) as bench:
+        await _cancel_in_write(files, bench.engine.submit(IMAGE_REQUEST))
         _check_charges(bench)
         (job,) = bench.engine.store.newest_first()
         assert (str(job.state), len(sandbox.posts)) == (("rejected", 0) if number == 2 else ("running", 1))
 
 
-async def test_a_change_cancelled_while_it_is_written_is_seen_as_it_stands_on_disk(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_change_cancelled_during_its_write_is_shown(engines: Engines) -> None:
     files = PausingFileSystem(5)
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
+    async with engines(fs=files) as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
-        starring = asyncio.create_task(bench.engine.annotate(job.id, starred=True))
-        assert await asyncio.to_thread(files.reached.wait, 60.0)
-        starring.cancel()
-        await run_ready_tasks()
-        files.resume.set()
-        await asyncio.gather(starring, return_exceptions=True)
-        await bench.wait_until_published(lambda: bench.engine.store.get(job.id).starred)  # type: ignore[union-attr]
+        await _cancel_in_write(files, bench.engine.annotate(job.id, starred=True))
+        await bench.wait_until_published(lambda: bench.engine.store[job.id].starred)
         assert bench.history.get(job.id)["starred"]  # type: ignore[index]
 
 
-async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench: Bench) -> None:
+async def test_submit_cancelled_after_a_429_costs_nothing(bench: Bench) -> None:
     bench.sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
     submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
     await bench.sandbox.wait_until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
@@ -132,11 +126,11 @@ async def test_a_submit_cancelled_while_it_waits_out_a_429_was_never_taken(bench
     assert len(bench.sandbox.posts) == 1
 
 
-async def test_closing_during_a_post_leaves_one_unconfirmed_job_and_sends_nothing_more(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+async def test_closing_during_a_post_leaves_one_unconfirmed_job(
+    engines: Engines, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """The rest of the batch stays queued."""
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
         submitting = asyncio.create_task(bench.engine.submit_many([IMAGE_REQUEST, IMAGE_REQUEST, IMAGE_REQUEST]))
         await sandbox.wait_until(lambda: bool(sandbox.charged))
@@ -146,26 +140,26 @@ async def test_closing_during_a_post_leaves_one_unconfirmed_job_and_sends_nothin
             await bench.engine.submit(IMAGE_REQUEST)
         await closing
         assert [str(job.state) for job in await submitting] == ["unconfirmed", "queued", "queued"]
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         await clock.advance(300)
         assert [str(job.state) for job in bench.engine.store.newest_first()] == ["queued", "queued", "unconfirmed"]
     assert len(sandbox.posts) == 1
 
 
-async def test_closing_with_patience_takes_the_answer_along(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, grace_seconds=5.0) as bench:
+async def test_closing_with_patience_takes_the_answer_along(engines: Engines, sandbox: Sandbox) -> None:
+    async with engines(grace_seconds=5.0) as bench:
         submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
         await sandbox.wait_until(lambda: bool(sandbox.posts))
     assert (await submitting).request_id == sandbox.charged[0]
 
 
 async def test_a_kill_between_intent_and_answer_is_one_unconfirmed_job(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+    engines: Engines, tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """The folder as it stands on disk at each moment is what kill -9 leaves."""
     moments = {}
     files = PausingFileSystem(3)
-    async with run_engine(tmp_path / "data", sandbox, clock=clock, fs=files) as bench:
+    async with engines(fs=files) as bench:
         sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)
         submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
         await sandbox.wait_until(lambda: bool(sandbox.posts))
@@ -194,14 +188,9 @@ async def test_two_presses_are_two_jobs_and_two_posts(bench: Bench) -> None:
     assert len(bench.engine.store.newest_first()) == 2
 
 
-async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_wherever_it_is_asked(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_unconfirmed_job_is_retried_once(engines: Engines, sandbox: Sandbox) -> None:
     """Four presses at once in two instances."""
-    async with (
-        run_engine(tmp_path, sandbox, clock=clock) as one,
-        run_engine(tmp_path, sandbox, clock=clock, compact=False) as two,
-    ):
+    async with engines() as one, engines(compact=False) as two:
         sandbox.inject(Fault.LOST_ANSWER, times=1)
         old = await one.engine.submit(IMAGE_REQUEST)
         await two.advance_until(lambda: bool(two.engine.store.newest_first()))
@@ -214,7 +203,7 @@ async def test_an_unconfirmed_job_is_retried_once_however_often_and_from_whereve
         assert all(isinstance(each, InvalidJobState) for each in retries if isinstance(each, BaseException))
         assert sent[0].retry_of == old.id
         for bench in (one, two):
-            await bench.advance_until(lambda bench=bench: bench.engine.store.get(old.id).retried_by == sent[0].id)  # type: ignore[misc]
+            await bench.advance_until(lambda bench=bench: bench.engine.store[old.id].retried_by == sent[0].id)  # type: ignore[misc]
     assert len(sandbox.posts) == 2
 
 

@@ -110,7 +110,7 @@ def test_endless_job_is_polled_ever_less(progress: object, weight: float) -> Non
 
 
 def test_next_poll_takes_max_wait_long_before_the_end() -> None:
-    """Progress nears its end ever more slowly: no end is believed to be near, so that a poll in between tells nothing."""
+    """Progress nears its end ever more slowly: the end is far."""
     sightings = [Observation(58.8, 96), Observation(60.7, 96), Observation(61.7, 97)]
     model = DurationEstimator().model(JobKind("image"))
     assert next_poll(age=61.7, observations=sightings, model=model, lateness_weight=2, max_wait=5) == 5

@@ -35,6 +35,7 @@ from eternal_tui.jobs.model import Job, JobState, Verdict
 from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.jobs.submit.submitter import write_intent
 from tests.history.faults import UnsyncedFileSystem
+from tests.jobs.clock import FakeClock
 
 STEPS_PER_RUN = 60
 REQUESTS = (
@@ -43,23 +44,6 @@ REQUESTS = (
     GenerateRequest(character="2", prompt="Sea", type="video", duration=3),
 )
 CAP = Decimal(30)
-
-
-class VirtualClock:
-    """A clock that moves only by sleeping."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def time(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += seconds
-        await asyncio.sleep(0)
 
 
 class Key(msgspec.Struct):
@@ -91,7 +75,7 @@ class InFlight:
 class Process:
     """One process: its own open history and ledger."""
 
-    def __init__(self, folder: Path, clock: VirtualClock, account: str, policy: JobPolicy) -> None:
+    def __init__(self, folder: Path, clock: FakeClock, account: str, policy: JobPolicy) -> None:
         self.account = account
         self.registry = InstanceLock.acquire(folder, clock.time)
         self.history = History.open(folder, fs=UnsyncedFileSystem())
@@ -123,7 +107,7 @@ class Model:
     def __init__(self, folder: Path, seed: int) -> None:
         self.folder = folder
         self.draw = random.Random(seed)
-        self.clock = VirtualClock()
+        self.clock = FakeClock()
         self.is_capped = self.draw.random() < 0.5
         self.policy = JobPolicy(daily_cap=float(CAP) if self.is_capped else None)
         self.has_outside_changes = False
@@ -149,7 +133,7 @@ class Model:
         await self.start()
         for _ in range(steps):
             (move,) = self.draw.choices([move for _, move in moves], [weight for weight, _ in moves])
-            self.clock.now += 1
+            await self.clock.advance(1)
             await move()
             self.check_cap()
         for process in list(self.processes):
@@ -193,7 +177,7 @@ class Model:
         intent = Job(
             id=0,
             request=self.draw.choice(REQUESTS),
-            created_at=self.clock.now,
+            created_at=self.clock.time(),
             owner=process.registry.id,
             service="service",
         )
@@ -209,10 +193,8 @@ class Model:
 
     async def charge(self) -> None:
         process = self._process()
-        waiting = [each for each in process.in_flight if each.reading is None]
-        if not waiting:
-            return
-        self._charge(process, self.draw.choice(waiting))
+        if waiting := [each for each in process.in_flight if each.reading is None]:
+            self._charge(process, self.draw.choice(waiting))
 
     def _charge(self, process: Process, each: InFlight) -> None:
         server = self.accounts[process.account]
@@ -268,8 +250,6 @@ class Model:
         self.log.append(f"kill {[each.job.id for each in process.in_flight]}")
         self.processes.remove(process)
         await process.kill()
-        if not self.processes:
-            await self.start()
         while not self.processes:
             await self.start()
 
@@ -311,7 +291,7 @@ class Model:
             await self._finish(process, self.draw.choice(running), JobState.FAILED)
 
     async def _finish(self, process: Process, job: Job, state: JobState) -> None:
-        now = self.clock.now
+        now = self.clock.time()
         await process.context.store.change(
             job.id, lambda job: msgspec.structs.replace(job, state=state, finished_at=now)
         )

@@ -243,7 +243,7 @@ class JobEngineMachine(EngineMachine):
         try:
             new = self.run(self.bench.engine.submitter.retry_unconfirmed(job.id))
         except InvalidJobState:
-            assert job.retried_by is not None or self.bench.engine.store.get(job.id).retried_by is not None  # type: ignore[union-attr]
+            assert job.retried_by is not None or self.bench.engine.store[job.id].retried_by is not None
             return
         self.posts += 1
         self.jobs.add(new.id)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job
-from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.simulator import ProgressShape
 from tests.benchmarks.cadence_simulation import bound
-from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, Engines, unhurried
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import wait_idle
 from tests.jobs.test_interval import poll_goals
@@ -23,7 +21,7 @@ JOBS = 25
 TAUGHT, COUNTED = 8, 4
 """Rounds of a long trial, those that teach and those that count."""
 
-UNLIMITED_POLICY = JobPolicy(requests_per_second=1e6)
+UNLIMITED_POLICY = unhurried()
 """The budget of jobs that are fired one at a time: twenty-five at once would wait for each other."""
 
 ROUNDS = 2
@@ -60,13 +58,13 @@ def _current_jobs(bench: Bench, submitted: list[Job]) -> list[Job]:
 
 @pytest.mark.parametrize(("shape", "looks", "seconds"), [(ProgressShape.LINEAR, 3, 0.7), (ProgressShape.NOISY, 4, 1.2)])
 async def test_polls_and_lateness_of_the_real_monitor(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, shape: ProgressShape, looks: int, seconds: float
+    engines: Engines, sandbox: Sandbox, shape: ProgressShape, looks: int, seconds: float
 ) -> None:
     """Found 1.9 polls and 0.52 s late where progress is linear, 2.2 and 0.66 where it is noisy.
 
     The sandbox's linear progress ends at 98, which takes dozens of jobs to tell from one that ends at 100.
     """
-    async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
+    async with engines() as bench:
         found = (0.0, 0.0)
         for _ in range(ROUNDS):
             found = await run_to_end(bench, shape)
@@ -79,14 +77,10 @@ async def test_polls_and_lateness_of_the_real_monitor(
 @pytest.mark.parametrize("shape", [*ProgressShape, None])
 @pytest.mark.parametrize("request_", [IMAGE_REQUEST, VIDEO_REQUEST], ids=["image", "video"])
 async def test_polls_and_lateness_of_every_cell(
-    tmp_path: Path,
-    sandbox: Sandbox,
-    clock: FakeClock,
-    request_: GenerateRequest,
-    shape: ProgressShape | None,
+    engines: Engines, clock: FakeClock, request_: GenerateRequest, shape: ProgressShape | None
 ) -> None:
     """The goals of the simulation for the real poller, on a clock that leaps from one due time to the next."""
-    async with run_engine(tmp_path / "data", sandbox, clock=clock, policy=UNLIMITED_POLICY) as bench:
+    async with engines(policy=UNLIMITED_POLICY) as bench:
         for _ in range(TAUGHT):
             await run_to_end(bench, shape, request_)
         counted = [await run_to_end(bench, shape, request_) for _ in range(COUNTED)]
@@ -101,9 +95,11 @@ async def test_polls_and_lateness_of_every_cell(
 
 
 @pytest.mark.parametrize("in_view", [10, 20])
-async def test_visible_jobs_share_their_polls(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, in_view: int) -> None:
+async def test_visible_jobs_share_their_polls(
+    engines: Engines, sandbox: Sandbox, clock: FakeClock, in_view: int
+) -> None:
     """Ten are each polled every five seconds, twenty twice a second together."""
-    async with run_engine(tmp_path / "data", sandbox, clock=clock) as bench:
+    async with engines() as bench:
         sent = await bench.engine.submit_many([IMAGE_REQUEST] * in_view, confirmed=True)
         for job in sent:
             sandbox.state.jobs[str(job.request_id)].run_seconds = 36_000.0

@@ -19,10 +19,10 @@ from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, Engines, unhurried
 from tests.jobs.clock import FakeClock
 
-LIMITED = JobPolicy(requests_per_second=1e6, max_running=2)
+LIMITED = unhurried(max_running=2)
 
 
 class CountingFileSystem(UnsyncedFileSystem):
@@ -45,35 +45,34 @@ async def _queue(bench: Bench, count: int, batch: str = "") -> list[Job]:
     return await submit([IMAGE_REQUEST] * count, details, confirmed=True, only_queue=True)
 
 
-async def test_held_entries_are_sent_in_order_once_released(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
-        queue = bench.engine.queue
-        queue.hold("by hand")
-        jobs = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(4)]
-        assert {job.state for job in jobs} == {JobState.QUEUED}
-        await clock.advance(60)
-        assert sandbox.posts == []
-        await queue.move([jobs[3].id], 0)
-        await queue.move([jobs[1].id], 3)
-        await bench.engine.delete([jobs[2].id])
-        assert bench.engine.store[jobs[2].id].cause == "cancelled"
-        await bench.engine.undo_delete()
-        assert [job.id for job in queue.entries()] == [jobs[number].id for number in (3, 0, 2, 1)]
-        with pytest.raises(InvalidJobState):
-            await queue.move([99], 0)
-        assert (queue.summary().count, queue.summary().held, queue.summary().reason) == (4, 4, "by hand")
-        sent: list[int] = []
-        bench.engine.events.submitted.connect(lambda job: sent.append(job.id))
-        assert await bench.engine.release_queue() == 4
-        await bench.advance_until(lambda: len(sandbox.posts) == 4 and not queue.entries())
-        assert sent == [jobs[number].id for number in (3, 0, 2, 1)]
+async def test_held_entries_are_sent_in_order_once_released(bench: Bench, sandbox: Sandbox, clock: FakeClock) -> None:
+    queue = bench.engine.queue
+    queue.hold("by hand")
+    jobs = [await bench.engine.submit(IMAGE_REQUEST) for _ in range(4)]
+    assert {job.state for job in jobs} == {JobState.QUEUED}
+    await clock.advance(60)
+    assert sandbox.posts == []
+    await queue.move([jobs[3].id], 0)
+    await queue.move([jobs[1].id], 3)
+    await bench.engine.delete([jobs[2].id])
+    assert bench.engine.store[jobs[2].id].cause == "cancelled"
+    await bench.engine.undo_delete()
+    assert [job.id for job in queue.entries()] == [jobs[number].id for number in (3, 0, 2, 1)]
+    with pytest.raises(InvalidJobState):
+        await queue.move([99], 0)
+    assert (queue.summary().count, queue.summary().held, queue.summary().reason) == (4, 4, "by hand")
+    sent: list[int] = []
+    bench.engine.events.submitted.connect(lambda job: sent.append(job.id))
+    assert await bench.engine.release_queue() == 4
+    await bench.advance_until(lambda: len(sandbox.posts) == 4 and not queue.entries())
+    assert sent == [jobs[number].id for number in (3, 0, 2, 1)]
 
 
-async def test_the_limit_holds_across_processes(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_the_limit_holds_across_processes(engines: Engines, sandbox: Sandbox) -> None:
     """Two engines queue four requests each."""
     async with (
-        run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem()) as one,
-        run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem(), compact=False) as two,
+        engines(policy=LIMITED) as one,
+        engines(policy=LIMITED, compact=False) as two,
     ):
         most = 0
 
@@ -97,14 +96,16 @@ async def test_the_limit_holds_across_processes(tmp_path: Path, sandbox: Sandbox
         assert most == 2
 
 
-async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+async def test_nothing_is_sent_by_itself_after_a_restart(
+    engines: Engines, tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    async with engines() as bench:
         bench.engine.queue.hold()
         await _queue(bench, 3)
         bench.engine.queue.release()
         bench.engine.queue.hold()
-    (tmp_path / "queue.json").unlink()
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    (tmp_path / "data" / "queue.json").unlink()
+    async with engines() as bench:
         await clock.advance(120)
         assert sandbox.posts == []
         assert bench.engine.queue.summary().held == 3
@@ -123,39 +124,36 @@ async def test_nothing_is_sent_by_itself_after_a_restart(tmp_path: Path, sandbox
 
 @pytest.mark.parametrize("fault", [Fault.RATE_LIMITED, Fault.ECHO_KEY, None])
 async def test_a_refusal_of_all_keeps_every_entry(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, fault: Fault | None
+    bench: Bench, sandbox: Sandbox, clock: FakeClock, fault: Fault | None
 ) -> None:
     """A 429 pauses the queue, 402 and 401 hold it and say so."""
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
-        before = sandbox.state.credits
-        if fault is None:
-            sandbox.state.credits = Decimal(0)
-        else:
-            sandbox.inject(fault, times=None, on=FaultPlace.POST)
-        await _queue(bench, 3)
-        await bench.engine.release_queue()
-        await sandbox.wait_until(lambda: len(sandbox.posts) >= 1)
-        await bench.advance_until(
-            lambda: any(job.waiting_reason for job in bench.engine.queue.entries()), step_seconds=0.1
-        )
-        await clock.advance(20)
-        unsent = {JobState.QUEUED, JobState.SUBMITTING}
-        assert [job.state in unsent for job in bench.engine.store.newest_first()] == [True] * 3
-        assert bench.engine.queue.state.held is (fault is not Fault.RATE_LIMITED)
-        assert sum("held" in notice for notice in bench.engine.notices) == (fault is not Fault.RATE_LIMITED)
-        assert len(sandbox.posts) <= 6
-        sandbox.heal()
-        sandbox.state.credits = before
-        await bench.engine.release_queue()
-        await bench.advance_until(lambda: not bench.engine.queue.entries())
-        assert len(sandbox.charged) == 3
-        assert {job.state for job in bench.engine.store.newest_first()} & {JobState.REJECTED} == set()
+    before = sandbox.state.credits
+    if fault is None:
+        sandbox.state.credits = Decimal(0)
+    else:
+        sandbox.inject(fault, times=None, on=FaultPlace.POST)
+    await _queue(bench, 3)
+    await bench.engine.release_queue()
+    await sandbox.wait_until(lambda: len(sandbox.posts) >= 1)
+    await bench.advance_until(lambda: any(job.waiting_reason for job in bench.engine.queue.entries()), step_seconds=0.1)
+    await clock.advance(20)
+    unsent = {JobState.QUEUED, JobState.SUBMITTING}
+    assert [job.state in unsent for job in bench.engine.store.newest_first()] == [True] * 3
+    assert bench.engine.queue.state.held is (fault is not Fault.RATE_LIMITED)
+    assert sum("held" in notice for notice in bench.engine.notices) == (fault is not Fault.RATE_LIMITED)
+    assert len(sandbox.posts) <= 6
+    sandbox.heal()
+    sandbox.state.credits = before
+    await bench.engine.release_queue()
+    await bench.advance_until(lambda: not bench.engine.queue.entries())
+    assert len(sandbox.charged) == 3
+    assert {job.state for job in bench.engine.store.newest_first()} & {JobState.REJECTED} == set()
 
 
-async def test_queued_requests_count_against_the_cap(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_queued_requests_count_against_the_cap(engines: Engines, sandbox: Sandbox) -> None:
     """Also for a request that is sent at once, and those of other processes."""
-    policy = JobPolicy(requests_per_second=1e6, daily_cap=0.2)
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
+    policy = unhurried(daily_cap=0.2)
+    async with engines(policy=policy) as bench:
         for _ in range(2):
             await bench.engine.submit(IMAGE_REQUEST)
         await _queue(bench, 2)
@@ -163,9 +161,7 @@ async def test_queued_requests_count_against_the_cap(tmp_path: Path, sandbox: Sa
             await _queue(bench, 2)
         assert len(bench.engine.queue.entries()) == 2
         await bench.engine.submit(IMAGE_REQUEST)
-        async with run_engine(
-            tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem(), compact=False
-        ) as other:
+        async with engines(policy=policy, compact=False) as other:
             with pytest.raises(DailyCapExceeded, match=r"0\.08 are queued"):
                 await other.engine.submit(IMAGE_REQUEST)
         await bench.engine.release_queue()
@@ -173,8 +169,8 @@ async def test_queued_requests_count_against_the_cap(tmp_path: Path, sandbox: Sa
         assert len(sandbox.charged) == 5
 
 
-async def test_a_hold_stops_a_batch_that_is_being_sent(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(), fs=UnsyncedFileSystem()) as bench:
+async def test_a_hold_stops_a_batch_that_is_being_sent(engines: Engines, sandbox: Sandbox) -> None:
+    async with engines(policy=JobPolicy()) as bench:
         sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 9, confirmed=True))
         await bench.advance_until(lambda: len(sandbox.charged) == 3, step_seconds=0.02)
         bench.engine.queue.hold()
@@ -182,9 +178,9 @@ async def test_a_hold_stops_a_batch_that_is_being_sent(tmp_path: Path, sandbox: 
         assert (len(sandbox.charged), bench.engine.queue.summary().held) == (3, 6)
 
 
-async def test_moves_follow_a_list_and_write_little(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_moves_follow_a_list_and_write_little(engines: Engines) -> None:
     rng = random.Random(5)
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         queue, written = bench.engine.queue, list[int]()
         ids = [job.id for job in await _queue(bench, 12)]
         bench.engine.store.subscribe(lambda changed: written.append(len(changed)))
@@ -201,10 +197,10 @@ async def test_moves_follow_a_list_and_write_little(tmp_path: Path, sandbox: San
                 assert max(written) <= min(len(block), abs(begin - min(place, len(rest))))
 
 
-async def test_ten_thousand_entries_are_moved_by_one_record(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_ten_thousand_entries_are_moved_by_one_record(engines: Engines) -> None:
     """Bytes and syncs of one key, for one entry and for all but one."""
     files = CountingFileSystem()
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=files) as bench:
+    async with engines(fs=files) as bench:
         ids = [job.id for job in await _queue(bench, 10_000)]
         assert files.syncs < 60
         for begin, end, place in ((5_000, 5_001, 4_999), (9_000, 9_001, 0), (1, 10_000, 0), (0, 9_999, 1)):
@@ -236,8 +232,8 @@ def test_the_end_is_estimated_from_durations_and_slots(
     assert found == pytest.approx(seconds)
 
 
-async def test_the_queue_says_its_size_cost_and_end(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=LIMITED, fs=UnsyncedFileSystem()) as bench:
+async def test_the_queue_says_its_size_cost_and_end(engines: Engines) -> None:
+    async with engines(policy=LIMITED) as bench:
         for _ in range(3):
             job = await bench.engine.submit(IMAGE_REQUEST)
             await bench.wait_for_state(job.id, "saved")
@@ -252,24 +248,24 @@ async def test_the_queue_says_its_size_cost_and_end(tmp_path: Path, sandbox: San
 
 
 async def test_a_pause_of_the_service_is_kept_by_every_process(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+    engines: Engines, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     sandbox.state.settings = msgspec.structs.replace(sandbox.state.settings, retry_after="90")
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POST)
         (job,) = await bench.engine.submit_many([IMAGE_REQUEST], wait_seconds=None)
         assert (str(job.state), "Sending continues at" in job.waiting_reason) == ("queued", True)
         assert bench.engine.queue.summary().parts[0] == "1 queued (continues in 90 s)"
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         await bench.engine.release_queue()
         await bench.advance_until(lambda: clock.monotonic() >= 1_085)
         assert len(sandbox.posts) == 1
         await bench.advance_until(lambda: len(sandbox.charged) == 1, limit_seconds=30)
 
 
-async def test_batches_take_turns_where_wanted(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    policy = JobPolicy(requests_per_second=1e6, queue_round_robin=True)
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=policy, fs=UnsyncedFileSystem()) as bench:
+async def test_batches_take_turns_where_wanted(engines: Engines) -> None:
+    policy = unhurried(queue_round_robin=True)
+    async with engines(policy=policy) as bench:
         bench.engine.queue.hold()
         await _queue(bench, 3, "a")
         await _queue(bench, 3, "b")
@@ -280,9 +276,9 @@ async def test_batches_take_turns_where_wanted(tmp_path: Path, sandbox: Sandbox,
         assert sent == ["a", "b"] * 3
 
 
-async def test_posts_keep_to_the_rate(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_posts_keep_to_the_rate(engines: Engines, sandbox: Sandbox, clock: FakeClock) -> None:
     """Thirty requests at 10 a second."""
-    async with run_engine(tmp_path, sandbox, clock=clock, policy=JobPolicy(), fs=UnsyncedFileSystem()) as bench:
+    async with engines(policy=JobPolicy()) as bench:
         began = clock.monotonic()
         sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 30, confirmed=True))
         await bench.advance_until(sending.done, step_seconds=0.05)
@@ -290,15 +286,15 @@ async def test_posts_keep_to_the_rate(tmp_path: Path, sandbox: Sandbox, clock: F
         assert len(sandbox.posts) == 30
 
 
-async def test_a_hold_and_a_death_elsewhere_are_published(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as one:
+async def test_a_hold_and_a_death_elsewhere_are_published(engines: Engines) -> None:
+    async with engines() as one:
         summaries: list[tuple[int, int, bool]] = []
 
         def note(_: frozenset[int]) -> None:
             summary = one.engine.queue.summary()
             summaries.append((summary.count, summary.held, summary.is_held))
 
-        async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), compact=False) as two:
+        async with engines(compact=False) as two:
             two.engine.queue.pause(600)
             await two.engine.submit_many([IMAGE_REQUEST] * 2, confirmed=True, wait_seconds=None)
             await one.engine.sync.sync()
@@ -310,13 +306,12 @@ async def test_a_hold_and_a_death_elsewhere_are_published(tmp_path: Path, sandbo
         await one.advance_until(lambda: (2, 2, False) in summaries, limit_seconds=2)
 
 
-async def test_a_damaged_hold_holds(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_a_damaged_hold_holds(bench: Bench, engines: Engines) -> None:
     """In every process, until it is released."""
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
-        (tmp_path / "queue.json").write_text('{"held": tru')
-        for _ in range(2):
-            assert bench.engine.queue.state.reason == "queue.json could not be read."
-        async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), compact=False) as other:
-            assert (await other.engine.submit(IMAGE_REQUEST)).state is JobState.QUEUED
-            await bench.engine.release_queue()
-            assert not other.engine.queue.state.held
+    (bench.data_dir / "queue.json").write_text('{"held": tru')
+    for _ in range(2):
+        assert bench.engine.queue.state.reason == "queue.json could not be read."
+    async with engines(compact=False) as other:
+        assert (await other.engine.submit(IMAGE_REQUEST)).state is JobState.QUEUED
+        await bench.engine.release_queue()
+        assert not other.engine.queue.state.held

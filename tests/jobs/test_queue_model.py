@@ -25,7 +25,6 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.errors import DailyCapExceeded, InvalidJobState
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.jobs.submit.queue import EntryUnavailable, take_entry
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.faults import Fault, FaultPlace
@@ -33,7 +32,7 @@ from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 from tests.cli.program import FAST_SETTINGS, Program, threaded_sandbox
 from tests.history.faults import RecordingFileSystem, UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, run_engine, unhurried
 from tests.jobs.clock import FakeClock
 from tests.jobs.machine import EngineMachine
 from tests.jobs.quiet import wait_idle
@@ -41,7 +40,7 @@ from tests.jobs.quiet import wait_idle
 T = TypeVar("T")
 MAX_RUNNING = 2
 DAILY_CAP = 1.0
-POLICY = JobPolicy(requests_per_second=1e6, max_running=MAX_RUNNING, daily_cap=DAILY_CAP)
+POLICY = unhurried(max_running=MAX_RUNNING, daily_cap=DAILY_CAP)
 REFUSALS = [(Fault.RATE_LIMITED, FaultPlace.POST), (Fault.ECHO_KEY, FaultPlace.POST)]
 
 
@@ -69,13 +68,13 @@ async def enqueue(bench: Bench, requests: list[GenerateRequest], batch: str = ""
 
 
 async def test_a_kill_at_every_step_loses_no_entry_and_sends_none_twice(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+    engines: Engines, tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Queued, moved, cancelled, released and sent: each folder that a kill may leave is taken up again."""
     known: list[str] = []
     files = RecordingFileSystem(tmp_path / "data", lambda: (tuple(known), tuple(sorted(accepted(sandbox)))))
-    policy = JobPolicy(requests_per_second=1e6)
-    async with run_engine(tmp_path / "data", sandbox, clock=clock, fs=files, policy=policy) as bench:
+    policy = unhurried()
+    async with engines(fs=files, policy=policy) as bench:
         bench.engine.queue.hold()
         jobs = await enqueue(bench, requests_named(1, 4))
         known += [job.request.prompt for job in jobs]
@@ -344,11 +343,11 @@ async def test_an_entry_is_taken_only_as_it_is_on_disk(bench: Bench, fields: dic
         take_entry(transaction, job)
 
 
-async def test_a_cancellation_looks_at_the_record(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_a_cancellation_looks_at_the_record(engines: Engines, sandbox: Sandbox) -> None:
     """A second process has not read yet that the entry was sent."""
     async with (
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as one,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), compact=False) as two,
+        engines() as one,
+        engines(compact=False) as two,
     ):
         one.engine.queue.hold()
         (job, _) = await one.engine.submit_many(requests_named(1, 2), confirmed=True)

@@ -12,10 +12,8 @@ import pytest
 
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.media.limits import DownloadLimits
-from eternal_tui.sandbox.server import Sandbox
 from tests.api.raw_server import RawServer
-from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines
 from tests.jobs.clock import FakeClock
 from tests.tui.results import write_image
 
@@ -61,16 +59,9 @@ class Service:
 
 
 @asynccontextmanager
-async def _run(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, submits: int
-) -> AsyncIterator[tuple[Bench, Service]]:
+async def _run(engines: Engines, submits: int) -> AsyncIterator[tuple[Bench, Service]]:
     service = Service()
-    async with (
-        RawServer(service.respond) as server,
-        run_engine(
-            tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url, limits=LIMITS
-        ) as bench,
-    ):
+    async with RawServer(service.respond) as server, engines(base_url=server.url, limits=LIMITS) as bench:
         service.url = server.url
         for _ in range(submits):
             await bench.engine.submit(IMAGE_REQUEST)
@@ -78,10 +69,8 @@ async def _run(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_key_rejected_for_one_job_loses_that_job_only(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, status: int
-) -> None:
-    async with _run(tmp_path, sandbox, clock, 3) as (bench, service):
+async def test_key_rejected_for_one_job_loses_that_job_only(engines: Engines, clock: FakeClock, status: int) -> None:
+    async with _run(engines, 3) as (bench, service):
         service.answers["r-2"] = (status, b"{}")
         refused = asyncio.ensure_future(bench.engine.wait_until_done(2))
         await bench.advance_until(lambda: "r-2" in service.polls)
@@ -95,10 +84,8 @@ async def test_key_rejected_for_one_job_loses_that_job_only(
 
 
 @pytest.mark.parametrize("count", [1, 5])
-async def test_key_rejected_for_all_jobs_pauses_polls(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, count: int
-) -> None:
-    async with _run(tmp_path, sandbox, clock, count) as (bench, service):
+async def test_key_rejected_for_all_jobs_pauses_polls(engines: Engines, clock: FakeClock, count: int) -> None:
+    async with _run(engines, count) as (bench, service):
         service.answers = {f"r-{number}": (401, b"{}") for number in range(1, count + 1)}
         monitor = bench.engine.monitor
         await bench.advance_until(lambda: monitor.is_key_rejected, limit_seconds=120)
@@ -131,9 +118,9 @@ async def test_key_rejected_for_all_jobs_pauses_polls(
     ids=lambda value: str(value[:2]) if isinstance(value, tuple) else None,
 )
 async def test_wait_until_done_ends_with_any_poll_response(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, answer: tuple[int, bytes], state: JobState, reason: str
+    engines: Engines, clock: FakeClock, answer: tuple[int, bytes], state: JobState, reason: str
 ) -> None:
-    async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
+    async with _run(engines, 1) as (bench, service):
         service.answers["r-1"] = answer
         waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
         await bench.advance_until(waiting.done, step_seconds=5, limit_seconds=2_500)
@@ -157,9 +144,9 @@ async def test_wait_until_done_ends_with_any_poll_response(
     ids=str,
 )
 async def test_end_without_link_or_reason_counts_after_a_minute(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, body: dict[str, object], state: str, error: str
+    engines: Engines, clock: FakeClock, body: dict[str, object], state: str, error: str
 ) -> None:
-    async with _run(tmp_path, sandbox, clock, 1) as (bench, service):
+    async with _run(engines, 1) as (bench, service):
         service.answers["r-1"] = (200, json.dumps(body).encode())
         waiting = asyncio.ensure_future(bench.engine.wait_until_done(1))
         await bench.advance_until(lambda: len(service.polls) >= 2)
@@ -179,9 +166,9 @@ async def test_end_without_link_or_reason_counts_after_a_minute(
             assert len(service.polls) == made + 1
 
 
-async def test_slow_downloads_do_not_delay_others(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_slow_downloads_do_not_delay_others(engines: Engines, tmp_path: Path) -> None:
     """Six bodies that stop after two bytes, and one of full speed behind them."""
-    async with _run(tmp_path, sandbox, clock, 7) as (bench, service):
+    async with _run(engines, 7) as (bench, service):
         service.image = write_image(tmp_path / "a.jpg").read_bytes()
         for number in range(1, 8):
             body = {"status": "success", "result_url": f"{service.url}/{'slow' if number < 7 else 'fast'}.jpg"}
@@ -192,9 +179,9 @@ async def test_slow_downloads_do_not_delay_others(tmp_path: Path, sandbox: Sandb
         assert all(bench.engine.store[number].needs_download for number in range(1, 7))
 
 
-async def test_second_id_is_polled_before_a_job_is_lost(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_second_id_is_polled_before_a_job_is_lost(engines: Engines, tmp_path: Path) -> None:
     """The inner id comes first."""
-    async with _run(tmp_path, sandbox, clock, 0) as (bench, service):
+    async with _run(engines, 0) as (bench, service):
         service.submit_fields = {"data": {"request_id": "inner"}}
         service.answers = {"inner": (404, b"{}"), "r-1": FAILED}
         job = await bench.engine.submit(IMAGE_REQUEST)

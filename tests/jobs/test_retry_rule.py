@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.utils import formatdate
-from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.sandbox.settings import SandboxSettings
 from tests.api.raw_server import RawServer
-from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
-from tests.jobs.clock import FakeClock, run_ready_tasks
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines
+from tests.jobs.clock import run_ready_tasks
 from tests.jobs.quiet import wait_idle
 
 UNSENT_EXCEPTIONS = {
@@ -76,12 +74,10 @@ async def _wait_for_outcome(bench: Bench, sending: asyncio.Task[Job]) -> Job:
     return await sending
 
 
-async def test_every_exception_of_httpx_is_sent_again_only_if_it_never_left(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_every_exception_of_httpx_is_sent_again_only_if_it_never_left(engines: Engines) -> None:
     assert len(ALL_EXCEPTION_TYPES) >= 28
     transport = RaisingTransport()
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         bench.client._clients = (httpx.AsyncClient(transport=transport), httpx.AsyncClient())
         table = {}
         for kind in ALL_EXCEPTION_TYPES:
@@ -111,9 +107,7 @@ def _http_response(status: int, body: bytes) -> bytes:
         (b"<html>", range(200, 300)),
     ],
 )
-async def test_every_status_is_one_post_and_one_outcome(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, body: bytes, statuses: range
-) -> None:
+async def test_every_status_is_one_post_and_one_outcome(engines: Engines, body: bytes, statuses: range) -> None:
     """100 to 599 but for 429: 4xx is rejected; 2xx with an id is running; all else is one unconfirmed job."""
     status = 0
 
@@ -124,10 +118,7 @@ async def test_every_status_is_one_post_and_one_outcome(
         await writer.drain()
         writer.close()
 
-    async with (
-        RawServer(answer) as server,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem(), base_url=server.url) as bench,
-    ):
+    async with RawServer(answer) as server, engines(base_url=server.url) as bench:
         # Only POSTs are counted.
         bench.engine.monitor.scheduler.poll_in = lambda *_: None  # type: ignore[method-assign]
         for status in statuses:
@@ -159,103 +150,87 @@ RETRY_AFTER_FORMS = {
 """What a 429 may say, and the seconds a submit then waits: what it named, or its own first wait."""
 
 
-def _sandbox_with_retry_after(clock: FakeClock, retry_after: str) -> Sandbox:
-    return Sandbox(SandboxSettings(seed=7, clock=clock.time, slow_seconds=0.2, retry_after=retry_after))
+@pytest.fixture
+def answer_429(sandbox: Sandbox) -> Callable[..., None]:
+    """Let the service refuse with this Retry-After."""
+
+    def answer(said: str, *, times: int | None = None, on: FaultPlace = FaultPlace.POST) -> None:
+        sandbox.state.settings = msgspec.structs.replace(sandbox.state.settings, retry_after=said, slow_seconds=0.2)
+        sandbox.inject(Fault.RATE_LIMITED, times=times, on=on)
+
+    return answer
 
 
 @pytest.mark.parametrize(("said", "wait"), RETRY_AFTER_FORMS.items())
-async def test_a_submit_waits_as_long_as_a_429_says(tmp_path: Path, clock: FakeClock, said: str, wait: float) -> None:
-    async with (
-        _sandbox_with_retry_after(clock, said) as sandbox,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
-    ):
-        sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POST)
-        sending = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
-        await sandbox.wait_until(lambda: len(sandbox.posts) == 1 and sandbox.posts[0].status == 429)
-        await _wait_until_retrying(bench, sending)
-        await clock.advance(wait - 0.01)
-        assert len(sandbox.posts) == 1
-        await clock.advance(0.02)
-        await sandbox.wait_until(lambda: len(sandbox.posts) == 2)
-        assert (await _wait_for_outcome(bench, sending)).state is JobState.RUNNING
-
-
-async def _wait_until_retrying(bench: Bench, sending: asyncio.Task[Job]) -> None:
-    """Wait for the submit to have read its 429 and to wait for the clock."""
-
-    def waits() -> bool:
-        return any(job.waiting_reason for job in bench.engine.store.newest_first())
-
-    await bench.wait_until_published(waits)
+async def test_a_submit_waits_as_long_as_a_429_says(
+    bench: Bench, sandbox: Sandbox, answer_429: Callable[..., None], said: str, wait: float
+) -> None:
+    answer_429(said, times=1)
+    sending = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+    await sandbox.wait_until(lambda: len(sandbox.posts) == 1 and sandbox.posts[0].status == 429)
+    await bench.wait_until_published(lambda: any(job.waiting_reason for job in bench.engine.store.newest_first()))
     assert not sending.done()
     await run_ready_tasks()
+    await bench.clock.advance(wait - 0.01)
+    assert len(sandbox.posts) == 1
+    await bench.clock.advance(0.02)
+    await sandbox.wait_until(lambda: len(sandbox.posts) == 2)
+    assert (await _wait_for_outcome(bench, sending)).state is JobState.RUNNING
 
 
 @pytest.mark.parametrize("said", ["999999999", "1" * 60, formatdate(NOW + 10**7, usegmt=True)])
-async def test_a_huge_wait_is_no_hang_and_no_charge(tmp_path: Path, clock: FakeClock, said: str) -> None:
-    async with (
-        _sandbox_with_retry_after(clock, said) as sandbox,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
-    ):
-        sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
-        job = await bench.engine.submit(IMAGE_REQUEST)
-        assert (job.state, len(sandbox.posts), sandbox.charged) == (JobState.QUEUED, 1, [])
+async def test_a_huge_wait_is_no_hang_and_no_charge(
+    bench: Bench, sandbox: Sandbox, answer_429: Callable[..., None], said: str
+) -> None:
+    answer_429(said)
+    job = await bench.engine.submit(IMAGE_REQUEST)
+    assert (job.state, len(sandbox.posts), sandbox.charged) == (JobState.QUEUED, 1, [])
 
 
 @pytest.mark.parametrize("said", ["0", formatdate(NOW - 500, usegmt=True), "0.001", ""])
-async def test_a_service_that_is_always_busy_is_no_target_for_a_storm(
-    tmp_path: Path, clock: FakeClock, said: str
+async def test_a_busy_service_gets_no_storm_of_posts(
+    bench: Bench, sandbox: Sandbox, answer_429: Callable[..., None], said: str
 ) -> None:
-    async with (
-        _sandbox_with_retry_after(clock, said) as sandbox,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
-    ):
-        sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
-        job = await _wait_for_outcome(bench, asyncio.create_task(bench.engine.submit(IMAGE_REQUEST)))
-        assert job.state is JobState.QUEUED
-        assert bench.engine.billing.totals().spent_today == 0.0
-        assert len(sandbox.posts) <= 18
+    answer_429(said)
+    job = await _wait_for_outcome(bench, asyncio.create_task(bench.engine.submit(IMAGE_REQUEST)))
+    assert job.state is JobState.QUEUED
+    assert bench.engine.billing.totals().spent_today == 0.0
+    assert len(sandbox.posts) <= 18
 
 
-async def test_one_429_on_a_poll_pauses_every_poll_though_others_are_answered_after_it(
-    tmp_path: Path, clock: FakeClock
+async def test_one_429_on_a_poll_pauses_every_poll(
+    bench: Bench, sandbox: Sandbox, answer_429: Callable[..., None]
 ) -> None:
-    async with (
-        _sandbox_with_retry_after(clock, "30") as sandbox,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
-    ):
-        sandbox.inject(Fault.STUCK, times=None)
-        for _ in range(12):
-            await bench.engine.submit(IMAGE_REQUEST)
-        before = len(sandbox.polls())
-        sandbox.inject(Fault.RATE_LIMITED, times=1, on=FaultPlace.POLL)
-        sandbox.inject(Fault.SLOW, times=3, on=FaultPlace.POLL)
-        for job in bench.engine.store.newest_first():
-            await bench.engine.watch_now(job.id)
-        await sandbox.wait_until(lambda: len(sandbox.polls()) >= before + 4)
-        await sandbox.wait_until(lambda: all(call.status is not None for call in sandbox.polls()))
-        await bench.advance_until(lambda: not bench.engine.monitor.scheduler.start_times, step_seconds=0.0)
-        under_way = len(sandbox.polls())
-        assert under_way == before + 4
-        assert "30 s" in bench.engine.monitor.pause_reason
-        for _ in range(29):
-            await clock.advance(1.0)
-            await wait_idle()
-        assert len(sandbox.polls()) == under_way
-        await clock.advance(1.5)
-        await sandbox.wait_until(lambda: len(sandbox.polls()) > under_way)
+    """Though three others, under way with it, are answered after it."""
+    sandbox.inject(Fault.STUCK, times=None)
+    for _ in range(12):
+        await bench.engine.submit(IMAGE_REQUEST)
+    before = len(sandbox.polls())
+    answer_429("30", times=1, on=FaultPlace.POLL)
+    sandbox.inject(Fault.SLOW, times=3, on=FaultPlace.POLL)
+    for job in bench.engine.store.newest_first():
+        await bench.engine.watch_now(job.id)
+    await sandbox.wait_until(lambda: len(sandbox.polls()) >= before + 4)
+    await sandbox.wait_until(lambda: all(call.status is not None for call in sandbox.polls()))
+    await bench.advance_until(lambda: not bench.engine.monitor.scheduler.start_times, step_seconds=0.0)
+    assert len(sandbox.polls()) == before + 4
+    assert "30 s" in bench.engine.monitor.pause_reason
+    for _ in range(29):
+        await bench.clock.advance(1.0)
+        await wait_idle()
+    assert len(sandbox.polls()) == before + 4
+    await bench.clock.advance(1.5)
+    await sandbox.wait_until(lambda: len(sandbox.polls()) > before + 4)
 
 
 @pytest.mark.parametrize("said", ["0", formatdate(NOW - 500, usegmt=True), ""])
-async def test_polls_answered_429_for_ever_are_few(tmp_path: Path, clock: FakeClock, said: str) -> None:
-    async with (
-        _sandbox_with_retry_after(clock, said) as sandbox,
-        run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench,
-    ):
-        for _ in range(4):
-            await bench.engine.submit(IMAGE_REQUEST)
-        sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POLL)
-        for _ in range(120):
-            await clock.advance(0.5)
-            await wait_idle()
-        assert 2 <= len(sandbox.polls()) <= 70
+async def test_polls_answered_429_for_ever_are_few(
+    bench: Bench, sandbox: Sandbox, answer_429: Callable[..., None], said: str
+) -> None:
+    for _ in range(4):
+        await bench.engine.submit(IMAGE_REQUEST)
+    answer_429(said, on=FaultPlace.POLL)
+    for _ in range(120):
+        await bench.clock.advance(0.5)
+        await wait_idle()
+    assert 2 <= len(sandbox.polls()) <= 70

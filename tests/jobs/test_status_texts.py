@@ -60,8 +60,8 @@ async def test_success_without_a_link_is_not_called_done(bench: Bench) -> None:
     """It lives, says so, then ends with no file; `t` finds the link."""
     job = await _submit_video(bench, Fault.SUCCESS_WITHOUT_URL)
     bench.sandbox.finish()
-    await bench.advance_until(lambda: bench.engine.store.get(job.id).status_text == "success")  # type: ignore[union-attr]
-    assert bench.engine.store.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store[job.id].status_text == "success")
+    assert bench.engine.store[job.id].state is JobState.RUNNING
     await bench.wait_for_state(job.id, "missing")
     bench.sandbox.heal()
     await bench.engine.retry_download(job.id)
@@ -80,7 +80,7 @@ async def test_a_failure_carries_the_services_reason(bench: Bench, fault: Fault)
 async def test_an_id_unknown_for_a_moment_is_asked_for_again(bench: Bench) -> None:
     job = await _submit_video(bench)
     bench.sandbox.inject(Fault.POLL_404, times=4)
-    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).waiting_reason))  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bool(bench.engine.store[job.id].waiting_reason))
     assert (await bench.wait_for_state(job.id, "saved")).waiting_reason == ""
 
 
@@ -90,7 +90,7 @@ async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_wa
     bench.sandbox.inject(Fault.POLL_404, times=None)
     ended: list[Job] = []
     bench.engine.events.settled.connect(ended.append)
-    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).waiting_reason))  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bool(bench.engine.store[job.id].waiting_reason))
     began = bench.clock.monotonic()
     lost = await bench.wait_for_state(job.id, "lost")
     assert 59 <= bench.clock.monotonic() - began <= 100
@@ -111,8 +111,8 @@ async def test_an_id_unknown_for_a_minute_is_lost_with_its_id_kept_and_can_be_wa
 async def test_a_stuck_job_is_stalled_after_its_deadline_never_failed_and_recovers(bench: Bench) -> None:
     job = await _submit_video(bench, Fault.STUCK)
     began = bench.clock.monotonic()
-    await bench.advance_until(lambda: bench.engine.store.get(job.id).state is not JobState.RUNNING, step_seconds=20.0)  # type: ignore[union-attr]
-    assert bench.engine.store.get(job.id).state is JobState.STALLED  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store[job.id].state is not JobState.RUNNING, step_seconds=20.0)
+    assert bench.engine.store[job.id].state is JobState.STALLED
     assert bench.clock.monotonic() - began >= 1800
     polls = len(bench.sandbox.polls())
     for _ in range(60):
@@ -130,8 +130,8 @@ async def test_a_stuck_job_is_stalled_after_its_deadline_never_failed_and_recove
 async def test_a_poll_that_goes_wrong_says_why_and_loses_nothing(bench: Bench, fault: Fault) -> None:
     job = await bench.engine.submit(IMAGE_REQUEST)
     bench.sandbox.inject(fault, times=5, on=FaultPlace.POLL)
-    await bench.advance_until(lambda: bool(bench.engine.store.get(job.id).waiting_reason))  # type: ignore[union-attr]
-    assert bench.engine.store.get(job.id).state is JobState.RUNNING  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bool(bench.engine.store[job.id].waiting_reason))
+    assert bench.engine.store[job.id].state is JobState.RUNNING
     saved = await bench.wait_for_state(job.id, "saved")
     assert saved.waiting_reason == ""
     assert len(bench.sandbox.posts) == 1
