@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eternal_tui.estimation.durations import (
-    MAX_DURATIONS_PER_KIND,
     MAX_LEARNED_SECONDS,
     DurationEstimator,
     DurationModel,
@@ -25,12 +24,11 @@ from eternal_tui.estimation.interval import (
     backoff_seconds,
     estimate_remaining,
     next_poll,
-    posterior,
     resume_delay,
     stalled_wait,
 )
 from eternal_tui.estimation.progress import Observation
-from tests.benchmarks.cadence_simulation import ATTENTION, NAMED, UNNAMED, Outcome, bound, simulate
+from tests.benchmarks.cadence_simulation import ATTENTION, NAMED, UNNAMED, bound, simulate
 
 any_floats = st.floats(allow_nan=False)
 ages = st.floats(0, 1e5)
@@ -49,30 +47,13 @@ def learned_durations(median: float, *, n: int = 30, sigma: float = 0.3, kind: J
 
 
 @given(age=any_floats, sightings=hostile_sightings, model=models, weight=st.floats(0.01, 100))
-def test_next_poll_is_within_bounds(
+def test_waits_and_estimates_are_within_bounds(
     age: float, sightings: list[Observation], model: DurationModel, weight: float
 ) -> None:
     wait = next_poll(age=age, observations=sightings, model=model, lateness_weight=weight)
     assert MIN_WAIT_SECONDS <= wait <= MAX_WAIT_SECONDS
-
-
-@given(age=any_floats, sightings=hostile_sightings, model=models)
-def test_estimate_remaining_is_finite_and_positive(
-    age: float, sightings: list[Observation], model: DurationModel
-) -> None:
     left = estimate_remaining(age=age, observations=sightings, model=model)
     assert left is None or (0 <= left < math.inf)
-
-
-@given(age=ages, sightings=hostile_sightings, model=models)
-def test_posterior_is_a_distribution_over_future_ends(
-    age: float, sightings: list[Observation], model: DurationModel
-) -> None:
-    branches = posterior(age, sightings, model)
-    assert sum(branch.weight for branch in branches) == pytest.approx(1)
-    for branch in branches:
-        assert branch.min_end >= age
-        assert branch.max_end > branch.min_end
 
 
 @given(age=st.floats(0, 600), model=models)
@@ -201,14 +182,6 @@ def test_first_ten_jobs_are_polled_reasonably(media: str, shape: str) -> None:
     assert late <= misled * most_late
 
 
-def test_bound_equals_the_published_schedule() -> None:
-    """Barlow–Hunter–Proschan schedules worked out elsewhere: 1.80 s at 2.3 looks, 4.17 s at 4.5."""
-    image, video = bound("image"), bound("video")
-    assert (image.looks, image.late) == pytest.approx((2.29, 1.80), abs=0.03)
-    assert (video.looks, video.late) == pytest.approx((4.47, 4.17), abs=0.03)
-    assert isinstance(image, Outcome)
-
-
 def test_durations_find_median_and_spread() -> None:
     model = learned_durations(90, n=60, sigma=0.25).model(VIDEO)
     assert model.median == pytest.approx(90, rel=0.1)
@@ -235,40 +208,17 @@ def test_outlier_changes_little() -> None:
     assert after.sigma < before.sigma + 0.15
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.builds(JobKind, st.text(max_size=3), duration=st.none() | st.integers()),
-            any_floats,
-            st.floats(allow_nan=False),
-        )
-    )
-)
-def test_learn_accepts_any_numbers(jobs: list[tuple[JobKind, float, float]]) -> None:
+@given(st.lists(st.tuples(st.none() | any_floats, any_floats, hostile_sightings)))
+def test_learning_accepts_any_job(jobs: list[tuple[float | None, float, list[Observation]]]) -> None:
     durations = DurationEstimator()
-    for kind, seconds, since in jobs:
-        durations.learn(kind, seconds, last_running_age=since)
-        model = durations.model(kind)
-        assert math.isfinite(model.mu)
-        assert 0 < model.sigma < 5
-        assert model.median < 2 * MAX_LEARNED_SECONDS
-
-
-@given(sightings=hostile_sightings, seconds=any_floats)
-def test_learn_job_accepts_any_observations(sightings: list[Observation], seconds: float) -> None:
-    durations = DurationEstimator()
-    for _ in range(5):
+    for since, seconds, sightings in jobs:
+        durations.learn(VIDEO, seconds, last_running_age=since)
         durations.learn_job(VIDEO, sightings, seconds)
     model = durations.model(VIDEO)
+    assert math.isfinite(model.mu)
+    assert 0 < model.sigma < 20
+    assert model.median < 2 * MAX_LEARNED_SECONDS
     assert all(0 <= weight <= 2 for weight in model.curve_weights)
-    assert MIN_WAIT_SECONDS <= next_poll(age=1, observations=[], model=model, lateness_weight=1) <= MAX_WAIT_SECONDS
-
-
-def test_durations_of_a_kind_are_bounded() -> None:
-    durations = DurationEstimator()
-    for _ in range(3 * MAX_DURATIONS_PER_KIND):
-        durations.learn(VIDEO, 60.0)
-    assert durations.model(VIDEO).job_count == MAX_DURATIONS_PER_KIND
 
 
 def test_curve_is_learned_and_unlearned() -> None:
@@ -282,10 +232,6 @@ def test_curve_is_learned_and_unlearned() -> None:
     assert durations.model(VIDEO).curve_weights[0] > 0.9
 
 
-def test_stalled_wait_grows_with_age() -> None:
-    assert [stalled_wait(age) for age in (0, 1800, 3600, 7200, math.inf)] == [30, 30, 60, 120, 120]
-
-
 @given(st.integers(1, 3000))
 def test_resume_delay_respects_the_rate(total: int) -> None:
     delays = [resume_delay(index) for index in range(total)]
@@ -295,5 +241,6 @@ def test_resume_delay_respects_the_rate(total: int) -> None:
     assert all(b - a >= 0.999 / RESUMED_POLLS_PER_SECOND for a, b in pairwise(later))
 
 
-def test_backoff_seconds_doubles_up_to_30() -> None:
-    assert [backoff_seconds(n) for n in (-1, 0, 1, 2, 3, 4, 5, 6, 7, 10**9)] == [1, 1, 1, 2, 4, 8, 16, 30, 30, 30]
+def test_waits_of_stalled_and_failing_jobs() -> None:
+    assert [stalled_wait(age) for age in (0, 1800, 3600, 7200, math.inf)] == [30, 30, 60, 120, 120]
+    assert [backoff_seconds(n) for n in (0, 1, 2, 3, 4, 5, 6, 10**9)] == [1, 1, 2, 4, 8, 16, 30, 30]

@@ -1,9 +1,7 @@
-"""kill -9 of real processes in the middle of submits, results, deletions and folds, against a service that keeps count.
+"""kill -9 of real processes in the middle of submits, results, the queue, deletions and compaction.
 
-Two at a time on one folder, each killed at its own moment: the program's own ``generate`` and ``watch``, started as a
-person starts them, and a worker at the program's own wiring, for what no verb does: many submits at once, deletions,
-creations of characters, folds in between. Kept beside the enumeration of crash points under the history, which proves
-more: this is the whole of it at once.
+Two at a time on one folder, each killed at its own moment: the program's own commands, and a worker at the program's
+own wiring for what no command does: many submits at once, deletions, creations of characters. The service counts.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,14 @@ from tests.history.faults import UnsyncedFileSystem
 
 UNCERTAIN_STATES = ("submitting", "unconfirmed")
 PAID_PATHS = ("/v2/base/generate", "/v2/character/create")
-GENERATE_ARGUMENTS = ["-m", "eternal_tui", "generate", "--character", "6870", "--prompt", "-", "--json"]
-WATCH_ARGUMENTS = ["-m", "eternal_tui", "watch", "--json"]
-PROCESS_KINDS = ("generate", "worker", "generate", "worker", "watch")
+COMMANDS = {
+    "generate": ["generate", "--character", "6870", "--prompt", "-", "--json"],
+    "queue": ["generate", "--character", "6870", "--prompt", "-", "--json", "--queue", "--yes"],
+    "run": ["queue", "run", "--yes"],
+    "move": ["queue", "move", "last", "first"],
+    "watch": ["watch", "--json"],
+}
+PROCESS_KINDS = (*COMMANDS, "worker", "worker", "worker", "generate", "queue", "run", "run")
 
 
 class ChildProcess:
@@ -82,13 +86,13 @@ class ChildProcess:
     def reported_jobs(self) -> Iterator[tuple[str, int, str]]:
         """Yield what it said of which job: "shown" or "deleting", the job, and its id at the service."""
         for line in self.lines:
-            if not line.endswith("\n"):
+            if not line.endswith("\n") or line[0] not in "[{":
                 continue
             words = json.loads(line)
             if isinstance(words, dict):
                 words = ["shown", words["id"], words["request_id"]]
-            if words[2]:
-                yield words[0], words[1], words[2]
+            if words[1]:
+                yield words[0], words[1], words[2] or ""
 
 
 class KilledDataDir:
@@ -136,7 +140,7 @@ class KilledDataDir:
         killed = 0
         for kind, process in zip(kinds, processes, strict=True):
             # By the clock some die before they have done anything, and those that print little are reached.
-            by_clock = kind == "watch" or self.rng.random() < 0.2
+            by_clock = kind in ("watch", "run", "move") or self.rng.random() < 0.2
             killed += process.kill(
                 lines=self.rng.randrange(1, 40),
                 seconds=self.rng.uniform(0.2, 1.0) if by_clock else 5.0,
@@ -145,7 +149,8 @@ class KilledDataDir:
         _all_is_heard(self.sandbox)
         for process in processes:
             for what, job_id, request_id in process.reported_jobs():
-                (self.shown_request_ids if what == "shown" else self.deleting_request_ids)[job_id] = request_id
+                reported = self.shown_request_ids if what == "shown" else self.deleting_request_ids
+                reported[job_id] = request_id or reported.get(job_id, "")
         return killed
 
     def _start(self, kind: str) -> ChildProcess:
@@ -154,12 +159,12 @@ class KilledDataDir:
             return ChildProcess(
                 ["-m", "tests.jobs.worker", str(self.path), self.sandbox.api_url, seed], self._environ, ""
             )
-        if kind == "watch":
-            return ChildProcess(WATCH_ARGUMENTS, self._environ, "")
-        # An unclear answer ends a batch, so most of them have none.
-        faults = ["", *["fault:failed"] * 2, *[""] * 27, self.rng.choice(["", "fault:lost-answer", "fault:500"])]
-        prompts = "".join(f"At sea {self.rng.choice(faults)}\n" for _ in range(60))
-        return ChildProcess(GENERATE_ARGUMENTS, self._environ, prompts)
+        prompts = ""
+        if kind in ("generate", "queue"):
+            # An unclear answer ends a batch, so most of them have none.
+            faults = ["", *["fault:failed"] * 2, *[""] * 27, self.rng.choice(["", "fault:lost-answer", "fault:500"])]
+            prompts = "".join(f"At sea {self.rng.getrandbits(64)} {self.rng.choice(faults)}\n" for _ in range(60))
+        return ChildProcess(["-m", "eternal_tui", *COMMANDS[kind]], self._environ, prompts)
 
     def records(self) -> dict[int, dict[str, Any]]:
         history = History.open(self.path, fs=UnsyncedFileSystem())
@@ -174,7 +179,7 @@ class KilledDataDir:
         records = self.records()
         for job_id, request_id in self.shown_request_ids.items():
             if job_id not in self.deleting_request_ids:
-                assert records[job_id]["request_id"] == request_id, "an id that was shown is gone"
+                assert records[job_id].get("request_id") == request_id or not request_id, "an id that was shown is gone"
         known = {record.get("request_id") for record in records.values()} | set(self.deleting_request_ids.values())
         made = {record["request"]["character"] for record in records.values() if _is_creation(record)}
         unclear = [record for record in records.values() if record["state"] in UNCERTAIN_STATES]
@@ -182,6 +187,10 @@ class KilledDataDir:
         unknown = [request_id for request_id in self.charged if request_id not in known]
         assert len(unknown) <= len(unclear) - in_doubt, "a charge that nothing tells of"
         assert len([one for one in self.created if one not in made]) <= in_doubt, "a character that nothing tells of"
+        sent = Counter(job.request.prompt for job in self.sandbox.state.jobs.values())
+        assert max(sent.values(), default=1) == 1, "a request was sent twice"
+        queued = {record["request"]["prompt"] for record in records.values() if record["state"] == "queued"}
+        assert not queued & sent.keys(), "sent, and still queued"
         assert self.posts <= len(set(records) | set(self.deleting_request_ids)), "a request that no intent tells of"
 
 

@@ -6,12 +6,8 @@ Every request has a prompt of its own, so that the service counts how often each
 from __future__ import annotations
 
 import asyncio
-import json
-import random
 import shutil
-import subprocess
 from collections import Counter
-from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +26,6 @@ from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from tests.cli.program import FAST_SETTINGS, Program, threaded_sandbox
 from tests.history.faults import RecordingFileSystem, UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, run_engine, unhurried
 from tests.jobs.clock import FakeClock
@@ -273,65 +268,6 @@ def test_no_order_of_events_sends_twice_loses_or_exceeds(examples: int) -> None:
     """Holds, releases, moves, cancellations, refusals, kills and up to three engines on one folder."""
     machine = settings(max_examples=examples, stateful_step_count=25, deadline=None)
     run_state_machine_as_test(QueueMachine, settings=machine)
-
-
-PROCESSES = (
-    ("queue", "run", "--until-empty", "--yes"),
-    ("queue", "run", "--yes"),
-    ("queue", "move", "last", "first"),
-    ("queue", "hold"),
-    ("generate", "--character", "6870", "--prompt", "-", "--yes", "--json"),
-    ("generate", "--character", "6870", "--prompt", "-", "--yes", "--json", "--queue"),
-)
-
-
-def _kill_processes(program: Program, sandbox: Sandbox, rng: random.Random, rounds: int) -> None:
-    """Start three commands at once, kill each at its own moment, look at everything, and at the end send the rest."""
-    number, acknowledged = 0, set[str]()
-    for _ in range(rounds):
-        with ExitStack() as running:
-            processes = []
-            for arguments in [PROCESSES[0], *rng.choices(PROCESSES, k=2)]:
-                prompts = "".join(f"At sea {number + line}\n" for line in range(6)) if "generate" in arguments else ""
-                number += 6 if prompts else 0
-                process = running.enter_context(program.start_process(*arguments, stdin=subprocess.PIPE))
-                assert process.stdin is not None
-                process.stdin.write(prompts.encode())
-                process.stdin.close()
-                process.stdin = None
-                processes.append(process)
-            for process in processes:
-                try:
-                    out, _ = process.communicate(timeout=rng.uniform(0.05, 0.6))
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    out, _ = process.communicate()
-                acknowledged |= {json.loads(line)["prompt"] for line in out.splitlines() if line.startswith(b"{")}
-        _check_records(program, sandbox, acknowledged)
-    sent = program.run_process("queue", "run", "--until-empty", "--yes")
-    assert "queued" not in sent.err
-    _check_records(program, sandbox, acknowledged)
-    states = Counter(record["state"] for record in program.records())
-    assert not states["queued"]
-    assert accepted(sandbox).total() <= states.total()
-    assert accepted(sandbox).total() >= states.total() - states["unconfirmed"] - states["submitting"]
-
-
-def _check_records(program: Program, sandbox: Sandbox, acknowledged: set[str]) -> None:
-    count = accepted(sandbox)
-    assert set(count.values()) <= {1}, "an entry was sent twice"
-    records = {record["request"]["prompt"]: record for record in program.records()}
-    assert acknowledged <= records.keys(), "an entry was lost"
-    assert not [prompt for prompt in count if records[prompt]["state"] == "queued"], "sent, and still queued"
-
-
-@pytest.mark.parametrize("rounds", [8, pytest.param(150, marks=pytest.mark.long)])
-def test_killed_processes_send_each_entry_once(tmp_path: Path, rounds: int) -> None:
-    """Real processes and SIGKILL."""
-    with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, image_size=(16, 16))) as sandbox:
-        program = Program(tmp_path, sandbox.api_url, sandbox.key)
-        program.environ["ETERNAL_TUI_REQUESTS_PER_SECOND"] = "50"
-        _kill_processes(program, sandbox, random.Random(rounds), rounds)
 
 
 @pytest.mark.parametrize("fields", [{"state": "rejected"}, {"owner": "another"}, {"state": "submitting"}])

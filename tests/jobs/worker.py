@@ -49,7 +49,7 @@ class Worker:
 
     async def submit_repeatedly(self) -> None:
         while True:
-            prompt = f"At sea {self.rng.choice(FAULTS)}"
+            prompt = f"At sea {self.rng.getrandbits(64)} {self.rng.choice(FAULTS)}"
             if self.rng.random() < 0.15:
                 await self.engine.create_character(prompt)
                 continue
