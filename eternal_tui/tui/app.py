@@ -26,9 +26,9 @@ from eternal_tui.tui import config_watch, themes
 from eternal_tui.tui.config_watch import ConfigWatcher, ThemeStore
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.graphics.base import GraphicsBackend
-from eternal_tui.tui.graphics.pacing import frame_budget_for
 from eternal_tui.tui.graphics.probe import is_remote
 from eternal_tui.tui.input.key_queue import KeyQueue
+from eternal_tui.tui.picture.pacing import frame_budget_for
 from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.terminal.driver import is_hung_up

@@ -8,7 +8,7 @@ import msgspec
 
 from eternal_tui.media.decode.images import FrameCache
 from eternal_tui.tui.graphics.base import GraphicsBackend
-from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.picture.pacing import FrameBudget
 
 
 class TerminalContext(msgspec.Struct, frozen=True):

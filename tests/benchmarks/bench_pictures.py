@@ -38,7 +38,7 @@ import sys, time
 from pathlib import Path
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.picture.pacing import FrameBudget
 from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.picture.picture import MediaView
 
@@ -55,7 +55,7 @@ class Player(TerminalApp):
         return DiffScreen()
     def compose(self):
         graphics, budget = HalfBlocks(int(sys.argv[3]), truecolor=True), FrameBudget(float(sys.argv[2]))
-        yield Counting(graphics, frame_budget=budget, loop=True)
+        yield Counting(graphics, frame_budget=budget)
     def on_mount(self):
         self.query_one(MediaView).set_file(Path(sys.argv[1]))
     def on_media_view_loaded(self, message):
@@ -63,6 +63,8 @@ class Player(TerminalApp):
         message.media_view.play()
         self.cpu, self.wall = time.process_time(), time.monotonic()
         self.set_timer(float(sys.argv[4]), self.report)
+    def on_media_view_playback_changed(self, message):
+        message.media_view.play()
     def report(self):
         wall = time.monotonic() - self.wall
         cpu = time.process_time() - self.cpu

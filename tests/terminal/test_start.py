@@ -14,7 +14,7 @@ DEFERRED_MODULES = (
     "argparse", "hashlib", "_hashlib", "secrets", "tomllib",
     "eternal_tui.api.client", "eternal_tui.media.download.downloader", "eternal_tui.media.download.avatars",
     "eternal_tui.cli.parser", "eternal_tui.media.decode.video",
-    "eternal_tui.tui.request_form.form", "eternal_tui.tui.gallery.gallery", "eternal_tui.tui.screens.viewer",
+    "eternal_tui.tui.request_form.form", "eternal_tui.tui.gallery", "eternal_tui.tui.screens.viewer",
 )  # fmt: skip
 
 UNUSED_WHEN_IDLE_MODULES = ("httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring")

@@ -14,13 +14,13 @@ from eternal_tui.media.decode.images import image_frame, image_size
 from eternal_tui.media.decode.video import poster
 from eternal_tui.media.errors import ResultError
 from eternal_tui.media.limits import DecodeLimits
-from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
-from eternal_tui.tui.graphics.pacing import DECODE_DELAY_SECONDS
+from eternal_tui.tui.graphics.base import EMPTY_DRAWING, Drawing, GraphicsBackend
 
 MAX_THUMBNAILS = 400
 """Drawings cached: several screens of the largest terminal, about 30 MB of pixels in one that holds them itself."""
 
-EMPTY_DRAWING = Drawing((), 0)
+DECODE_DELAY_SECONDS = 0.03
+"""Seconds without another choice after which a file is decoded: `j` held down repeats about every 30 ms."""
 
 
 class ThumbnailKey(NamedTuple):

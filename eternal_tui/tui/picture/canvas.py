@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.cells import cell_len, set_cell_size
-from rich.segment import Segment
-from rich.style import Style
 from textual.color import Color
 from textual.content import Content
 from textual.filter import ANSIToTruecolor, LineFilter
@@ -15,13 +12,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.core.sanitize import SafeText
-from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend
-from eternal_tui.tui.graphics.pacing import estimate_bytes
+from eternal_tui.tui.graphics.base import EMPTY_DRAWING, Drawing, GraphicsBackend
 from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 
-EMPTY_DRAWING = Drawing((), 0)
-EMPTY_STRIP = Strip([], 0)
+_STYLE_BYTES_PER_SEGMENT = 42
+"""About the bytes of one segment's colours and its reset, `ESC [ 38;2;…;48;2;… m` and `ESC [ 0 m`."""
 
 
 class DrawingWidget(Widget):
@@ -107,6 +103,10 @@ class DrawingWidget(Widget):
     def _top_row(self, rows: int) -> int:
         return max(0, (self.size.height - rows) // 2)
 
+    def render(self) -> Content:
+        """Return the words that are shown where there is no picture."""
+        return Content("\n".join(self._message_lines))
+
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return rows of the widget, those of a picture as they were drawn.
 
@@ -115,12 +115,12 @@ class DrawingWidget(Widget):
         """
         if not self.has_drawing or any(self.styles.gutter) or self.opacity < 1:
             return super().render_lines(crop)
-        filters, ground, style = self.get_line_filters(), self.background_colors[1], self.rich_style
+        filters, ground = self.get_line_filters(), self.background_colors[1]
         exact = [each for each in filters if not isinstance(each, ANSIToTruecolor)]
         of_picture = filters if self._drawing.is_transparent else exact
         rows = []
         for y in crop.line_range:
-            before, drawn, after = self._row_parts(y, style)
+            before, drawn, after = self._row_parts(y)
             blank = [_apply_filters(part, filters, ground) for part in (before, after)]
             row = Strip.join([blank[0], _apply_filters(drawn, of_picture, ground), blank[1]])
             rows.append(row.crop(crop.x, crop.right))
@@ -128,33 +128,27 @@ class DrawingWidget(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Return one row: of the picture, of the words, or empty."""
-        return Strip.join(self._row_parts(y, self.rich_style)).crop(0, self.size.width)
+        if not self.has_drawing:
+            return super().render_line(y)
+        return Strip.join(self._row_parts(y)).crop(0, self.size.width)
 
-    def _row_parts(self, y: int, style: Style) -> tuple[Strip, Strip, Strip]:
-        """Return one row: the blanks before, the content, the blanks behind."""
-        width = self.size.width
-        rows, columns = (
-            (self._drawing.strips, self._drawing.width) if self.has_drawing else (self._message_rows(), width)
-        )
-        row = y - self._top_row(len(rows))
-        if not 0 <= row < len(rows):
-            return Strip.blank(width, style), EMPTY_STRIP, EMPTY_STRIP
-        left = max(0, (width - columns) // 2)
-        right = max(0, width - columns - left)
-        strip = self._drawing.row(row, style) if self.has_drawing else rows[row]
-        return Strip.blank(left, style), strip, Strip.blank(right, style)
-
-    def _message_rows(self) -> tuple[Strip, ...]:
-        width = self.size.width
-        rows = []
-        wrapped = (part for line in self._message_lines for part in Content(line).wrap(max(1, width)))
-        for line in (part.plain for part in wrapped):
-            left = max(0, (width - cell_len(line)) // 2)
-            rows.append(Strip([Segment(set_cell_size(" " * left + line, width), self.rich_style)], width))
-        return tuple(rows)
+    def _row_parts(self, y: int) -> tuple[Strip, Strip, Strip]:
+        """Return one row of the picture: the blanks before, the content, the blanks behind."""
+        width, style, drawing = self.size.width, self.rich_style, self._drawing
+        row = y - self._top_row(len(drawing.strips))
+        if not 0 <= row < len(drawing.strips):
+            return Strip.blank(width, style), Strip([]), Strip([])
+        left = max(0, (width - drawing.width) // 2)
+        right = max(0, width - drawing.width - left)
+        return Strip.blank(left, style), drawing.row(row, style), Strip.blank(right, style)
 
 
 def _apply_filters(strip: Strip, filters: Iterable[LineFilter], background: Color) -> Strip:
     for each in filters:
         strip = strip.apply_filter(each, background)
     return strip
+
+
+def estimate_bytes(strips: Iterable[Strip]) -> int:
+    """Return about how many bytes these rows take on the line."""
+    return sum(len(segment.text.encode()) + _STYLE_BYTES_PER_SEGMENT for strip in strips for segment in strip)

@@ -43,7 +43,7 @@ from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, footer_keys, t
 from eternal_tui.tui.widgets.header import HeaderLine
 
 if TYPE_CHECKING:
-    from eternal_tui.tui.gallery.gallery import Gallery
+    from eternal_tui.tui.gallery import Gallery
     from eternal_tui.tui.picture.picture import MediaView
     from eternal_tui.tui.screens.job_commands import JobCommands
     from eternal_tui.tui.screens.job_dialogs import JobDialogs
@@ -149,7 +149,7 @@ class MainScreen(HelpMixin, DiffScreen):
         self._last_credits: float | None = None
 
     def _make_gallery(self, jobs: JobList) -> Gallery:
-        from eternal_tui.tui.gallery.gallery import Gallery
+        from eternal_tui.tui.gallery import Gallery
 
         return Gallery(jobs, self.terminal.graphics, self.services.jobs.results_dir)
 

@@ -18,7 +18,7 @@ from textual.strip import Strip
 from eternal_tui.media.decode.frame import Canvas, Frame
 from eternal_tui.media.decode.images import image_frame
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks, PixelStyle
-from eternal_tui.tui.graphics.pacing import estimate_bytes
+from eternal_tui.tui.picture.canvas import estimate_bytes
 
 RGB = tuple[int, int, int]
 

@@ -7,9 +7,9 @@ import pytest
 from eternal_tui.config.settings import GraphicsMode
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.pacing import FrameBudget, frame_budget_for
 from eternal_tui.tui.graphics.probe import TerminalInfo
 from eternal_tui.tui.graphics.select import select_backend, supported_symbols
+from eternal_tui.tui.picture.pacing import FrameBudget, frame_budget_for
 
 XTERM = {"TERM": "xterm-256color"}
 KITTY = TerminalInfo(name="kitty(0.35.1)", kitty_graphics=True, cell=(9, 18), answered=True)

@@ -19,9 +19,8 @@ from textual.color import Color
 
 from eternal_tui.media.decode.frame import Canvas, Frame, fit_size
 from eternal_tui.media.decode.images import image_frame
-from eternal_tui.tui.graphics.base import PLACEHOLDER
+from eternal_tui.tui.graphics.base import EMPTY_DRAWING, PLACEHOLDER
 from eternal_tui.tui.graphics.kitty import DIACRITICS, KittyPlaceholders
-from eternal_tui.tui.picture.canvas import EMPTY_DRAWING
 from eternal_tui.tui.widgets.dialog import DimmedBackground
 from tests.media.files import make_image
 

@@ -19,7 +19,7 @@ from textual.widgets import Input
 from eternal_tui.jobs.filter import FACETS, JobFilter
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.tui import themes
-from eternal_tui.tui.gallery.gallery import Gallery
+from eternal_tui.tui.gallery import Gallery
 from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.job_list.filter_bar import FilterBar
 from eternal_tui.tui.job_list.index import JobIndex

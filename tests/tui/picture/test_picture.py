@@ -20,7 +20,7 @@ from eternal_tui.media.decode.video import VideoReader
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
-from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.picture.pacing import FrameBudget
 from eternal_tui.tui.picture.picture import MediaView
 from tests.media.files import write_video
 from tests.tui.picture.picture_stage import MediaViewApp, rendered_rows

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.base import Drawing
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
-from eternal_tui.tui.graphics.pacing import FrameBudget
+from eternal_tui.tui.picture.pacing import FrameBudget
 from eternal_tui.tui.picture.picture import MediaView
 from tests.media import corpus
 from tests.media.files import write_video
@@ -85,7 +85,7 @@ class CountingHalfBlocks(HalfBlocks):
 
 @pytest.mark.parametrize("how", ["hidden", "screen", "blur"])
 async def test_a_clip_nobody_sees_stops(clip: Path, how: str) -> None:
-    app = MediaViewApp(loop=True)
+    app = MediaViewApp(clock=lambda: 0.0)
     async with app.run_test(size=(40, 12)):
         app.media_view.set_file(clip)
         await app.wait_for_message(MediaView.Loaded)

@@ -16,8 +16,7 @@ from textual.pilot import Pilot
 
 from eternal_tui.jobs.model import Job, JobState
 from eternal_tui.media.decode.frame import Frame
-from eternal_tui.tui.gallery.gallery import Gallery
-from eternal_tui.tui.gallery.grid import Grid, grid_for, state_caption
+from eternal_tui.tui.gallery import Gallery, Grid, grid_for, state_caption
 from eternal_tui.tui.graphics.base import Drawing, GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
