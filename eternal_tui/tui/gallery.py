@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -13,7 +13,6 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.worker import Worker
 
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.files import result_path
@@ -146,19 +145,18 @@ class Gallery(JobView):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("gallery"), *bindings("tiles"), *bindings("matches")]
 
-    def __init__(
-        self,
-        listing: JobListing,
-        graphics: GraphicsBackend,
-        results_dir: Path,
-    ) -> None:
+    def __init__(self, listing: JobListing, graphics: GraphicsBackend, results_dir: Path) -> None:
         super().__init__(id="gallery")
         self._listing = listing
         graphics = graphics.for_thumbnails
         self._results_dir = results_dir
         self._shows_images = any(graphics.cell_size)
         self._grid = grid_for(1, 1, with_images=self._shows_images)
-        self._thumbnails = ThumbnailCache(graphics, transmit=self._transmit, on_rendered=lambda _: self.redraw())
+        self._thumbnails = ThumbnailCache(
+            graphics,
+            transmit=lambda data: write_to_terminal(self.app, data),
+            on_rendered=lambda _: self.redraw(),
+        )
         self._tiles: dict[int, _Tile] = {}
         self._rendering: tuple[ThumbnailKey, ...] = ()
 
@@ -217,14 +215,8 @@ class Gallery(JobView):
         missing = tuple(one for one in wanted if one is not None and self._thumbnails.get(one) is None)
         if missing and not set(missing) <= set(self._rendering):
             self._rendering = missing
-            self._start_rendering(missing)
-
-    def _start_rendering(self, missing: Sequence[ThumbnailKey]) -> Worker[None]:
-        # A function, not a coroutine: one overtaken before it began would complain of never being awaited.
-        async def run() -> None:
-            await self._thumbnails.render_missing(missing)
-
-        return self.run_worker(run, group="gallery", exclusive=True)
+            render = partial(self._thumbnails.render_missing, missing)
+            self.run_worker(render, group="gallery", exclusive=True)  # type: ignore[arg-type]
 
     # Lifetime
 
@@ -275,9 +267,6 @@ class Gallery(JobView):
         self.clear_styles()
         self.refresh(self._tile_region(self._listing.row))
         self._listing.is_externally_driven = has_focus
-
-    def _transmit(self, data: str) -> None:
-        write_to_terminal(self.app, data)
 
     # Actions
 

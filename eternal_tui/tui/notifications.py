@@ -13,7 +13,7 @@ from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.formatting import pluralize, state_label
 from eternal_tui.jobs.model import Job, JobState
-from eternal_tui.tui.terminal import escape_codes
+from eternal_tui.tui.terminal import desktop
 
 COALESCE_SECONDS = 0.6
 """Seconds ended jobs are collected: jobs that end together are one sentence and one bell."""
@@ -101,16 +101,16 @@ class Notifier:
         text = words if totals.running or totals.done_today else SafeText("eternal-tui")
         if text != self._title:
             if not self._title:
-                self._write(escape_codes.SAVE_TITLE)
+                self._write(desktop.SAVE_TITLE)
             self._title = text
-            self._write(escape_codes.title_sequence(text))
+            self._write(desktop.title_sequence(text))
 
     def stop(self) -> None:
         """Cancel notifications and restore the terminal's title."""
         if self._timer is not None:
             self._timer.cancel()
         if self._title:
-            self._write(escape_codes.RESTORE_TITLE)
+            self._write(desktop.RESTORE_TITLE)
 
     def notify_now(self) -> None:
         """Notify of the jobs that have ended, but for those of a batch that goes on."""
@@ -130,9 +130,19 @@ class Notifier:
         self._show_toast(text, severity)
         now = datetime.now().astimezone()
         notify = self._settings.notify
-        if self._has_focus() or escape_codes.is_in_quiet_hours(notify.quiet_hours, now.hour * 60 + now.minute):
+        if self._has_focus() or is_in_quiet_hours(notify.quiet_hours, now.hour * 60 + now.minute):
             return
         if notify.desktop:
-            self._write(escape_codes.notification_sequence(text, self._environ))
+            self._write(desktop.notification_sequence(text, self._environ))
         if notify.bell:
             self._write("\a")
+
+
+def is_in_quiet_hours(hours: str, minute_of_day: int) -> bool:
+    """Tell whether a minute since local midnight lies in hours such as "22:00-07:00"; an empty text is never."""
+    if not hours:
+        return False
+    begin, end = (int(part[:2]) * 60 + int(part[3:5]) for part in hours.split("-"))
+    if begin <= end:
+        return begin <= minute_of_day < end
+    return minute_of_day >= begin or minute_of_day < end

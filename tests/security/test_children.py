@@ -15,7 +15,7 @@ from eternal_tui.core.sanitize import SafeText
 from eternal_tui.core.secret import Secret
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.tui.screens.job_commands import JobCommands
-from eternal_tui.tui.terminal.clipboard import copy
+from eternal_tui.tui.terminal.desktop import copy
 from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.cli.program import Program, wait_until
 from tests.security.hostile import hostile_job

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.message import Message
@@ -189,7 +189,7 @@ class MediaView(DrawingWidget):
         await self._close_video()
 
     def _reload(self, path: Path | None) -> None:
-        self._run_exclusive(lambda: self._load_file(path), "picture")
+        self._run_exclusive(partial(self._load_file, path), "picture")
 
     async def _load_file(self, path: Path | None) -> None:
         await self._close_video()
@@ -268,7 +268,7 @@ class MediaView(DrawingWidget):
         if self._video is not None:
             self._redraw_video_viewport(self._video)
         elif self._linger_timer is None and (self._viewport_worker is None or self._viewport_worker.is_finished):
-            self._viewport_worker = self._run_exclusive(lambda: self._draw_viewport(path), "picture-parts")
+            self._viewport_worker = self._run_exclusive(partial(self._draw_viewport, path), "picture-parts")
 
     def _redraw_video_viewport(self, video: AsyncVideo) -> None:
         video.resize(self._canvas(for_video=True))
@@ -299,14 +299,9 @@ class MediaView(DrawingWidget):
             kind = type(event.worker.error).__name__
             self.post_message(self.Failed(self, self.path, f"The file could not be shown ({kind})."))
 
-    def _run_exclusive(self, work: Callable[[], Awaitable[None]], group: str) -> Worker[None]:
-        """Run `work` in place of what runs in `group`."""
-
-        # A function, not a coroutine: one overtaken before it began would complain of never being awaited.
-        async def run() -> None:
-            await work()
-
-        return self.run_worker(run, group=group, exclusive=True, exit_on_error=False)
+    def _run_exclusive(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
+        """Run `work` in place of what runs in `group`. A coroutine overtaken before it began would complain."""
+        return self.run_worker(work, group=group, exclusive=True, exit_on_error=False)
 
     def _show_failure(self, path: Path, error: ResultError) -> None:
         self._clear_drawing()
@@ -350,7 +345,7 @@ class MediaView(DrawingWidget):
         self._playhead.seek(self.position)
         self.playing = True
         self.post_message(self.PlaybackChanged(self, playing=True, seconds=self._position))
-        self._run_exclusive(lambda: self._run_playback(clip), "picture-play")
+        self._run_exclusive(partial(self._run_playback, clip), "picture-play")
 
     def pause(self) -> None:
         """Stop at the frame that is on the screen."""

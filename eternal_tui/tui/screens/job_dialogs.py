@@ -26,8 +26,8 @@ from eternal_tui.tui.config_watch import effective_keymap
 from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.input.actions import ACTIONS_BY_ID
 from eternal_tui.tui.input.keymap import bindings, effective_keys, key_label
-from eternal_tui.tui.terminal import escape_codes
-from eternal_tui.tui.terminal.clipboard import clipboard_command, copy
+from eternal_tui.tui.terminal import desktop
+from eternal_tui.tui.terminal.desktop import clipboard_command, copy
 from eternal_tui.tui.widgets.dialog import ConfirmDialog, Dialog
 from eternal_tui.tui.widgets.option_table import Column, VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchInput
@@ -89,7 +89,7 @@ async def copy_to_clipboard(item: CopyItem, terminal: TerminalContext) -> SafeTe
 
     OSC 52 works over SSH too; the command of this machine is used only in a local session.
     """
-    sequence = escape_codes.clipboard_sequence(item.text, terminal.environ)
+    sequence = desktop.clipboard_sequence(item.text, terminal.environ)
     if sequence is not None:
         terminal.write_sequence(sequence)
     command = None if terminal.is_remote else clipboard_command(terminal.environ)
@@ -99,7 +99,7 @@ async def copy_to_clipboard(item: CopyItem, terminal: TerminalContext) -> SafeTe
             "Too long for the terminal's clipboard: the {what} is {size} bytes, the limit is {limit}.",
             what=item.label,
             size=f"{len(item.text.encode('utf-8', 'replace')):,}",
-            limit=f"{escape_codes.MAX_OSC52_BYTES:,}",
+            limit=f"{desktop.MAX_OSC52_BYTES:,}",
         )
     count, s = len(item.text), "" if len(item.text) == 1 else "s"
     return format_safe("Copied the {what}, {count} character{s}.", what=item.label, count=f"{count:,}", s=s)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.tui.terminal import clipboard
-from eternal_tui.tui.terminal.clipboard import clipboard_command, copy
+from eternal_tui.tui.terminal import desktop
+from eternal_tui.tui.terminal.desktop import clipboard_command, copy
 
 
 def write_program(folder: Path, name: str, body: str) -> Path:
@@ -53,7 +53,7 @@ async def test_a_program_that_fails_or_is_gone_took_nothing(tmp_path: Path) -> N
 
 async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Seen to fail, by never ending, without the time limit."""
-    monkeypatch.setattr(clipboard, "COPY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(desktop, "COPY_TIMEOUT_SECONDS", 0.1)
     hangs = write_program(tmp_path, "hangs", f"echo $$ > {tmp_path}/pid; exec sleep 600")
     assert not await copy("x" * 200_000, (str(hangs),), {"PATH": os.environ["PATH"]})
     pid_file = tmp_path / "pid"
@@ -71,5 +71,5 @@ async def test_a_program_that_serves_on_in_the_background_is_not_waited_for(tmp_
 async def test_more_than_the_limit_is_not_given(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     command = (str(write_program(tmp_path, "copy", f"cat > {kept}")),)
-    assert not await copy("x" * (clipboard.MAX_CLIPBOARD_BYTES + 1), command, {"PATH": os.environ["PATH"]})
+    assert not await copy("x" * (desktop.MAX_CLIPBOARD_BYTES + 1), command, {"PATH": os.environ["PATH"]})
     assert not kept.exists()
