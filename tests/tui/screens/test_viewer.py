@@ -109,7 +109,7 @@ async def test_a_clip_plays_and_shows_its_position(tmp_path: Path) -> None:
         await wait_until(pilot, lambda: "0:00 / 0:01 paused" in flat_screen_text(app))
         await pilot.press("right_square_bracket")
         await wait_until(pilot, lambda: picture.position > 0)
-        # Over and over until it was seen: a busy machine may miss the second that the clip takes.
+        # Time stops until it was seen: a busy machine may miss the second that the clip takes.
         picture._playhead._clock = lambda: 0.0
         await pilot.press("p")
         await wait_until(pilot, lambda: "playing" in flat_screen_text(app))
