@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 from tests.loopback import ConnectionHandler, serve
 
-Responder = Callable[["RawServer", bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Answer = bytes | Callable[[bytes], bytes | AsyncIterator[bytes]] | None
 
 
 class RawServer:
-    """Records every request whole and lets `respond` write whatever it likes; `handshake` comes before the first."""
+    """Records every request whole and answers it with these bytes, what a function of it returns, or never.
+
+    With `close` the connection ends behind an answer; `handshake` comes before the first.
+    """
 
     def __init__(
-        self, respond: Responder, *, tls: ssl.SSLContext | None = None, handshake: ConnectionHandler | None = None
+        self,
+        answer: Answer,
+        *,
+        close: bool = False,
+        tls: ssl.SSLContext | None = None,
+        handshake: ConnectionHandler | None = None,
     ) -> None:
         self.requests: list[bytes] = []
         self.request_received = asyncio.Event()
         self.connections = 0
         self.port = 0
-        self._respond = respond
+        self._answer = answer
+        self._close = close
         self._tls = tls
         self._handshake = handshake
         self._exit_stack = contextlib.AsyncExitStack()
@@ -46,7 +55,18 @@ class RawServer:
         while request := await _read_request(reader):
             self.requests.append(request)
             self.request_received.set()
-            await self._respond(self, request, reader, writer)
+            answer = self._answer(request) if callable(self._answer) else self._answer
+            if answer is None:
+                await reader.read()
+            elif isinstance(answer, bytes):
+                writer.write(answer)
+                await writer.drain()
+            else:
+                async for part in answer:
+                    writer.write(part)
+                    await writer.drain()
+            if self._close:
+                return
 
 
 async def _read_request(reader: asyncio.StreamReader) -> bytes:
@@ -67,24 +87,3 @@ def http_response(status: int, body: bytes = b"", headers: dict[str, str] | None
     told = {"Content-Length": str(len(body)), **(headers or {})}
     lines += [f"{name}: {value}" for name, value in told.items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
-
-
-def always_respond(response: bytes, *, close: bool = False) -> Responder:
-    """Return an answerer that gives everybody the same bytes."""
-
-    async def give(
-        server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        writer.write(response)
-        await writer.drain()
-        if close:
-            raise ConnectionError
-
-    return give
-
-
-async def never_respond(
-    server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    """Say nothing until the other side goes away."""
-    await reader.read()

@@ -9,7 +9,8 @@ import io
 import json
 import traceback
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -23,7 +24,7 @@ from eternal_tui.api import errors
 from eternal_tui.api.client import MAX_BODY_BYTES, ApiClient, Timeouts, make_key_auth
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
-from tests.api.raw_server import RawServer, always_respond, http_response, never_respond
+from tests.api.raw_server import RawServer, http_response
 
 CANARY = "canary-key-0123456789"
 KEY = Secret(CANARY)
@@ -44,7 +45,7 @@ def parse_headers(request: bytes) -> dict[str, str]:
 
 
 async def test_a_paid_post_says_exactly_what_it_should() -> None:
-    async with RawServer(always_respond(ACCEPTED)) as server, open_client(server.url) as client:
+    async with RawServer(ACCEPTED) as server, open_client(server.url) as client:
         answer = await client.submit(REQUEST)
     assert (answer.request_id, answer.credits_remaining) == ("abc", 5.0)
     assert len(server.requests) == 1
@@ -66,7 +67,7 @@ async def test_a_paid_post_says_exactly_what_it_should() -> None:
 
 async def test_the_newer_header_carries_a_bearer_token_and_a_base_url_may_have_a_path() -> None:
     async with (
-        RawServer(always_respond(ACCEPTED)) as server,
+        RawServer(ACCEPTED) as server,
         open_client(server.url + "/gate/", header="Authorization") as client,
     ):
         await client.poll("abc")
@@ -78,7 +79,7 @@ async def test_the_newer_header_carries_a_bearer_token_and_a_base_url_may_have_a
 
 async def test_the_public_list_is_asked_without_the_key() -> None:
     async with (
-        RawServer(always_respond(http_response(200, b'{"result": []}'))) as server,
+        RawServer(http_response(200, b'{"result": []}')) as server,
         open_client(server.url) as client,
     ):
         assert (await client.get_character_page()).characters == ()
@@ -89,7 +90,7 @@ async def test_the_public_list_is_asked_without_the_key() -> None:
 @pytest.mark.parametrize("status", [199, 302, 400, 500])
 async def test_a_body_that_would_be_a_fine_answer_does_not_rescue_a_bad_status(status: int) -> None:
     answer = http_response(status, b'{"request_id": "abc", "result": []}')
-    async with RawServer(always_respond(answer, close=True)) as server, open_client(server.url) as client:
+    async with RawServer(answer, close=True) as server, open_client(server.url) as client:
         for call in (
             client.submit(REQUEST),
             client.create_character("a"),
@@ -102,7 +103,7 @@ async def test_a_body_that_would_be_a_fine_answer_does_not_rescue_a_bad_status(s
 
 
 async def test_without_a_key_nothing_paid_leaves() -> None:
-    async with RawServer(always_respond(ACCEPTED)) as server, open_client(server.url, key=None) as client:
+    async with RawServer(ACCEPTED) as server, open_client(server.url, key=None) as client:
         with pytest.raises(errors.KeyRejected, match="eternal-tui login"):
             await client.submit(REQUEST)
         with pytest.raises(errors.KeyRejected):
@@ -130,7 +131,7 @@ def test_the_key_is_put_on_requests_to_its_own_origin_only() -> None:
     "hostile", ["..", ".", "../v1/x", "a/b", "a?b=c", "a#b", "//evil.example/x", "a b", "%2e%2e", "http://e/", "é"]
 )
 async def test_a_request_id_is_one_segment_of_the_path(hostile: str) -> None:
-    async with RawServer(always_respond(PENDING)) as server, open_client(server.url) as client:
+    async with RawServer(PENDING) as server, open_client(server.url) as client:
         await client.poll(hostile)
     target = server.requests[0].split(b" ")[1].decode()
     segment = target.removeprefix("/v2/poll-result/")
@@ -140,7 +141,7 @@ async def test_a_request_id_is_one_segment_of_the_path(hostile: str) -> None:
 
 
 async def test_a_post_never_reuses_a_connection_and_polls_do() -> None:
-    async with RawServer(always_respond(ACCEPTED)) as server, open_client(server.url) as client:
+    async with RawServer(ACCEPTED) as server, open_client(server.url) as client:
         await client.poll("abc")
         await client.poll("abc")
         assert server.connections == 1
@@ -150,7 +151,7 @@ async def test_a_post_never_reuses_a_connection_and_polls_do() -> None:
 
 
 async def test_nobody_listening_is_certainly_not_sent() -> None:
-    async with RawServer(never_respond) as server:
+    async with RawServer(None) as server:
         port = server.port
     async with open_client(f"http://127.0.0.1:{port}") as client:
         with pytest.raises(errors.Unreachable, match="Nothing was sent or charged"):
@@ -158,7 +159,7 @@ async def test_nobody_listening_is_certainly_not_sent() -> None:
 
 
 async def test_silence_after_the_post_is_unclear_and_never_sent_again() -> None:
-    async with RawServer(never_respond) as server, open_client(server.url, timeouts=SHORT_TIMEOUTS) as client:
+    async with RawServer(None) as server, open_client(server.url, timeouts=SHORT_TIMEOUTS) as client:
         with pytest.raises(errors.ResponseLost, match="may have been charged"):
             await client.submit(REQUEST)
         assert len(server.requests) == 1
@@ -174,7 +175,7 @@ async def test_silence_after_the_post_is_unclear_and_never_sent_again() -> None:
     ],
 )  # fmt: skip
 async def test_a_broken_answer_to_a_post_is_unclear(answer: bytes) -> None:
-    async with RawServer(always_respond(answer, close=True)) as server, open_client(server.url) as client:
+    async with RawServer(answer, close=True) as server, open_client(server.url) as client:
         with pytest.raises(errors.OutcomeUnknown):
             await client.submit(REQUEST)
     assert len(server.requests) == 1
@@ -187,13 +188,13 @@ async def test_a_whole_answer_on_a_broken_line_keeps_its_request_id() -> None:
         told = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)
         sent = body if "Content-Length" in told else b"15\r\n" + body + b"\r\n"
         answer = f"HTTP/1.1 200 OK\r\n{told}\r\n".encode() + sent
-        async with RawServer(always_respond(answer, close=True)) as server, open_client(server.url) as client:
+        async with RawServer(answer, close=True) as server, open_client(server.url) as client:
             assert (await client.submit(REQUEST)).request_id == "abc"
 
 
 async def test_a_refusal_is_one_even_if_its_words_do_not_arrive() -> None:
     answer = http_response(402, b"{", {"Content-Length": "4000"})
-    async with RawServer(always_respond(answer, close=True)) as server, open_client(server.url) as client:
+    async with RawServer(answer, close=True) as server, open_client(server.url) as client:
         with pytest.raises(errors.InsufficientCredits):
             await client.submit(REQUEST)
 
@@ -222,7 +223,7 @@ async def test_a_service_that_repeats_the_key_does_not_get_it_shown_or_kept(key:
         body = f'{{"request_id": "abc", "error": "{spelled} is bad", "result_url": "https://cdn.example/?k={spelled}"}}'
         here = {"Location": f"https://other.example/{quote(key)}"}
         for status, header in ((400, {}), (200, {}), (302, here)):
-            answer = always_respond(http_response(status, body.encode(), header))
+            answer = http_response(status, body.encode(), header)
             async with RawServer(answer) as server, open_client(server.url, Secret(key)) as client:
                 told = [
                     await _response_or_error_text(client.poll("abc")),
@@ -243,13 +244,10 @@ async def _response_or_error_text(call: Coroutine[None, None, object]) -> str:
 async def test_an_answer_that_drips_ends() -> None:
     """Each byte comes within the read time-out, of a minute."""
 
-    async def drip(
-        server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    async def drip(_request: bytes) -> AsyncIterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
         while True:
-            writer.write(b" ")
-            await writer.drain()
+            yield b" "
             await asyncio.sleep(0.02)
 
     patient = Timeouts(deadline_post=0.4)
@@ -263,11 +261,11 @@ async def test_an_endless_answer_is_cut() -> None:
         http_response(200, b" " * (MAX_BODY_BYTES + 2)),
         http_response(200, gzip.compress(bytes(MAX_BODY_BYTES * 4), mtime=0), {"Content-Encoding": "gzip"}),
     ):
-        async with RawServer(always_respond(answer)) as server, open_client(server.url) as client:
+        async with RawServer(answer) as server, open_client(server.url) as client:
             with pytest.raises(errors.InvalidResponse, match="too large"):
                 await client.submit(REQUEST)
     async with (
-        RawServer(always_respond(http_response(500, b"x" * MAX_BODY_BYTES * 2))) as server,
+        RawServer(http_response(500, b"x" * MAX_BODY_BYTES * 2)) as server,
         open_client(server.url) as client,
     ):
         with pytest.raises(errors.ServerError):
@@ -276,7 +274,7 @@ async def test_an_endless_answer_is_cut() -> None:
 
 async def test_cookies_are_never_kept() -> None:
     answer = http_response(200, b"{}", {"Set-Cookie": "track=1; Path=/"})
-    async with RawServer(always_respond(answer)) as server, open_client(server.url) as client:
+    async with RawServer(answer) as server, open_client(server.url) as client:
         await client.poll("a")
         await client.poll("a")
     assert not any("cookie" in parse_headers(request) for request in server.requests)
@@ -284,7 +282,7 @@ async def test_cookies_are_never_kept() -> None:
 
 async def test_a_prompt_that_is_no_text_is_not_sent() -> None:
     bad = GenerateRequest(character="1", prompt="\ud800", type="image")
-    async with RawServer(always_respond(ACCEPTED)) as server, open_client(server.url) as client:
+    async with RawServer(ACCEPTED) as server, open_client(server.url) as client:
         with pytest.raises(errors.Unsendable):
             await client.submit(bad)
         with pytest.raises(errors.Unsendable):
@@ -293,7 +291,7 @@ async def test_a_prompt_that_is_no_text_is_not_sent() -> None:
 
 
 async def test_a_closed_client_says_so() -> None:
-    async with RawServer(always_respond(ACCEPTED)) as server:
+    async with RawServer(ACCEPTED) as server:
         client = ApiClient(server.url, KEY)
         await client.poll("abc")
         await client.close()
@@ -303,7 +301,7 @@ async def test_a_closed_client_says_so() -> None:
 
 
 async def test_cancelling_a_call_cancels_it() -> None:
-    async with RawServer(never_respond) as server, open_client(server.url) as client:
+    async with RawServer(None) as server, open_client(server.url) as client:
         call = asyncio.create_task(client.submit(REQUEST))
         await server.request_received.wait()
         call.cancel()
@@ -317,27 +315,21 @@ def characters_response(ids: range) -> bytes:
     )
 
 
-def paged_responder(total: int, per_page: int = 50) -> object:
-    async def answer(
-        server: RawServer, request: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        page = int(request.split(b"page=")[1].split(b"&")[0])
-        writer.write(characters_response(range((page - 1) * per_page, min(page * per_page, total))))
-        await writer.drain()
-
-    return answer
+def answer_page(request: bytes, total: int) -> bytes:
+    page = int(request.split(b"page=")[1].split(b"&")[0])
+    return characters_response(range((page - 1) * 50, min(page * 50, total)))
 
 
 @pytest.mark.parametrize(("total", "asked"), [(0, 1), (49, 1), (50, 2), (137, 3), (150, 4)])
 async def test_paging_ends_at_a_short_or_empty_page(total: int, asked: int) -> None:
-    async with RawServer(paged_responder(total)) as server, open_client(server.url) as client:  # type: ignore[arg-type]
+    async with RawServer(partial(answer_page, total=total)) as server, open_client(server.url) as client:
         found = [character.id async for character in client.list_characters()]
     assert found == [str(number) for number in range(total)]
     assert len(server.requests) == asked
 
 
 async def test_a_page_repeated_for_ever_ends() -> None:
-    async with RawServer(always_respond(characters_response(range(50)))) as server, open_client(server.url) as client:
+    async with RawServer(characters_response(range(50))) as server, open_client(server.url) as client:
         found = [character.id async for character in client.list_characters()]
     assert len(found) == len(set(found)) == 50
     assert len(server.requests) == 2
@@ -345,7 +337,7 @@ async def test_a_page_repeated_for_ever_ends() -> None:
 
 async def test_a_traceback_with_variables_does_not_show_the_key() -> None:
     """Textual's crash screen prints local variables."""
-    async with RawServer(never_respond) as server, open_client(server.url, timeouts=SHORT_TIMEOUTS) as client:
+    async with RawServer(None) as server, open_client(server.url, timeouts=SHORT_TIMEOUTS) as client:
         with pytest.raises(errors.ResponseLost) as raised:
             await client.submit(REQUEST)
     caught = raised.value
@@ -363,7 +355,7 @@ async def test_netrc_is_not_read_and_loopback_takes_no_proxy(tmp_path: Path, mon
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login someone password sesame\n")
     netrc.chmod(0o600)
-    async with RawServer(always_respond(PENDING)) as server, RawServer(always_respond(http_response(502))) as proxy:
+    async with RawServer(PENDING) as server, RawServer(http_response(502)) as proxy:
         for name, value in {"NETRC": str(netrc), "HTTP_PROXY": proxy.url, "ALL_PROXY": proxy.url}.items():
             monkeypatch.setenv(name, value)
         async with open_client(server.url) as client:
@@ -374,7 +366,7 @@ async def test_netrc_is_not_read_and_loopback_takes_no_proxy(tmp_path: Path, mon
 
 async def test_a_proxy_sees_a_tunnel_and_never_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment's proxy is asked to CONNECT, and its refusal is certainly not sent."""
-    async with RawServer(always_respond(http_response(407, b"no"), close=True)) as proxy:
+    async with RawServer(http_response(407, b"no"), close=True) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
         async with open_client("https://service.invalid") as client:
             with pytest.raises(errors.Unreachable, match=r"\(HTTPS_PROXY\) requires a user name and password"):

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -84,11 +83,11 @@ async def test_generate_sends_nothing_that_breaks_a_rule(
 async def test_generate_refuses_a_pending_character_until_it_is_approved() -> None:
     statuses = ["approved", "pending", "pending"]
 
-    async def respond(server: RawServer, request: bytes, _: StreamReader, writer: StreamWriter) -> None:
+    def respond(request: bytes) -> bytes:
         body = b'{"request_id": "r-1", "status": "pending"}'
         if request.startswith(b"GET"):
             body = b'{"result": [{"id": 7, "age": 30, "status": "%s"}]}' % statuses.pop().encode()
-        writer.write(http_response(200, body))
+        return http_response(200, body)
 
     async with RawServer(respond) as server, Client(server.url, api_key="key-of-test", environ={}) as client:
         with pytest.raises(InvalidRequest, match="not approved yet"):

@@ -12,7 +12,7 @@ from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.network import Network
 from eternal_tui.core.secret import Secret
-from tests.api.raw_server import RawServer, always_respond, http_response
+from tests.api.raw_server import RawServer, http_response
 from tests.certificates import make_certificate
 
 REQUEST = GenerateRequest(character="6870", prompt="x", type="image")
@@ -42,7 +42,7 @@ async def test_only_a_good_certificate_gets_the_key(certificate: Path, host: str
     """Unknown issuer and wrong name."""
     environ = {"SSL_CERT_FILE": str(certificate)} if trusted else {}
     async with (
-        RawServer(always_respond(ACCEPTED), tls=server_tls_context(certificate)) as server,
+        RawServer(ACCEPTED, tls=server_tls_context(certificate)) as server,
         ApiClient(f"https://{host}:{server.port}", Secret("canary-key-1"), network=Network(environ)) as client,
     ):
         if not problem:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from eternal_tui.core.network import Network
-from tests.api.raw_server import RawServer, always_respond, http_response
+from tests.api.raw_server import RawServer, http_response
 from tests.loopback import ConnectionHandler
 
 ANSWER = http_response(200, b"{}")
@@ -59,7 +59,7 @@ async def end_after(steps: int, network: Network, url: str, action: str) -> bool
 async def test_no_connection_is_left_open_at_any_step(kind: str, action: str) -> None:
     gc.collect()
     url, proxy, handshake = KINDS[kind]
-    async with RawServer(always_respond(ANSWER), handshake=handshake) as server:
+    async with RawServer(ANSWER, handshake=handshake) as server:
         url = url.format(port=server.port)
         network = Network({"ALL_PROXY": proxy.format(port=server.port)})
         with warnings.catch_warnings(record=True) as caught:
@@ -72,7 +72,7 @@ async def test_no_connection_is_left_open_at_any_step(kind: str, action: str) ->
 
 
 async def test_nothing_is_sent_once_the_client_is_closed() -> None:
-    async with RawServer(always_respond(ANSWER)) as server:
+    async with RawServer(ANSWER) as server:
         client = Network({}).make_client(server.url, limits=httpx.Limits())
         connecting, closed = asyncio.Event(), asyncio.Event()
 

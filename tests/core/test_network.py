@@ -14,7 +14,7 @@ from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.network import Network, NetworkSetupError
 from eternal_tui.core.secret import Secret
-from tests.api.raw_server import RawServer, always_respond, http_response
+from tests.api.raw_server import RawServer, http_response
 from tests.loopback import serve
 
 REQUEST = GenerateRequest(character="6870", prompt="x", type="image")
@@ -100,7 +100,7 @@ async def test_dead_certificate_file_is_named_only_where_tls_is_used(tmp_path: P
     ):
         await client.submit(REQUEST)
     async with (
-        RawServer(always_respond(http_response(200, b'{"request_id": "abc"}'))) as server,
+        RawServer(http_response(200, b'{"request_id": "abc"}')) as server,
         ApiClient(server.url, Secret("canary-key-1"), network=network) as client,
     ):
         assert (await client.submit(REQUEST)).request_id == "abc"
@@ -147,7 +147,7 @@ async def socks_server(port: int, *, reply: int = 0) -> AsyncIterator[tuple[Sock
 
 async def test_socks_proxy_carries_a_post_and_resolves_its_host() -> None:
     async with (
-        RawServer(always_respond(http_response(200, b'{"request_id": "abc"}'))) as server,
+        RawServer(http_response(200, b'{"request_id": "abc"}')) as server,
         socks_server(server.port) as (socks, url),
     ):
         client = ApiClient("http://service.invalid", Secret("canary-key-1"), network=Network({"ALL_PROXY": url}))

@@ -12,7 +12,7 @@ import pytest
 
 from eternal_tui.jobs.model import FileState, JobState
 from eternal_tui.media.limits import DownloadLimits
-from tests.api.raw_server import RawServer
+from tests.api.raw_server import RawServer, http_response
 from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines
 from tests.jobs.clock import FakeClock
 from tests.tui.results import write_image
@@ -35,27 +35,25 @@ class Service:
         self.url = ""
         self._submits = 0
 
-    async def respond(
-        self, _server: RawServer, request: bytes, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def respond(self, request: bytes) -> bytes | AsyncIterator[bytes]:
         if request.startswith(b"POST"):
             self._submits += 1
             response = {"request_id": f"r-{self._submits}", "status": "pending"} | self.submit_fields
             status, body = 200, json.dumps(response).encode()
         elif b"/slow" in request.split(b" ")[1]:
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: image/jpeg\r\ncontent-length: 1000000\r\n\r\n\xff\xd8")
-            await writer.drain()
-            await asyncio.Event().wait()
-            return
+            return _begin_and_wait()
         elif b"/fast" in request.split(b" ")[1]:
             status, body = 200, self.image
         else:
             request_id = request.split(b" ")[1].rpartition(b"/")[2].decode()
             self.polls.append(request_id)
             status, body = self.answers.get(request_id, ALIVE)
-        head = f"HTTP/1.1 {status} Any\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        await writer.drain()
+        return http_response(status, body, {"Content-Type": "application/json"})
+
+
+async def _begin_and_wait() -> AsyncIterator[bytes]:
+    yield b"HTTP/1.1 200 OK\r\ncontent-type: image/jpeg\r\ncontent-length: 1000000\r\n\r\n\xff\xd8"
+    await asyncio.Event().wait()
 
 
 @asynccontextmanager

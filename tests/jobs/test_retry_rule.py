@@ -111,14 +111,10 @@ async def test_every_status_is_one_post_and_one_outcome(engines: Engines, body: 
     """100 to 599 but for 429: 4xx is rejected; 2xx with an id is running; all else is one unconfirmed job."""
     status = 0
 
-    async def answer(
-        _server: RawServer, _request: bytes, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        writer.write(_http_response(status, body))
-        await writer.drain()
-        writer.close()
-
-    async with RawServer(answer) as server, engines(base_url=server.url) as bench:
+    async with (
+        RawServer(lambda _: _http_response(status, body), close=True) as server,
+        engines(base_url=server.url) as bench,
+    ):
         # Only POSTs are counted.
         bench.engine.monitor.scheduler.poll_in = lambda *_: None  # type: ignore[method-assign]
         for status in statuses:

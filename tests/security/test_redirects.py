@@ -11,7 +11,7 @@ from eternal_tui.api import errors
 from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.core.secret import Secret
-from tests.api.raw_server import RawServer, always_respond, http_response
+from tests.api.raw_server import RawServer, http_response
 
 CANARY = "canary-key-0123456789"
 STATUSES = (300, 301, 302, 303, 305, 307, 308)
@@ -33,7 +33,7 @@ async def call_client(client: ApiClient, name: str) -> None:
 @pytest.mark.parametrize("name", CALLS)
 async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    async with RawServer(always_respond(http_response(200, b"{}"))) as other:
+    async with RawServer(http_response(200, b"{}")) as other:
         there = f"127.0.0.1:{other.port}"
         locations = (
             f"http://{there}/v2/x", f"http://localhost:{other.port}/v2/x", f"//{there}/v2/x", "/elsewhere", f"https://{there}/",
@@ -42,7 +42,7 @@ async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCapt
         for status in STATUSES:
             for location in locations:
                 answer = http_response(status, b"", {"Location": location, "Refresh": f"0; url={location}"})
-                async with RawServer(always_respond(answer)) as server:
+                async with RawServer(answer) as server:
                     async with ApiClient(server.url, Secret(CANARY)) as client:
                         with pytest.raises(errors.ApiError) as met:
                             await call_client(client, name)
