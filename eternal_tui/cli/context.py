@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -20,7 +20,9 @@ from eternal_tui.history.errors import HistoryError
 if TYPE_CHECKING:
     import argparse
 
+    from eternal_tui.api.client import ApiClient
     from eternal_tui.cli.signals import Shutdown
+    from eternal_tui.core.secret import Secret
     from eternal_tui.history.history import History
     from eternal_tui.sandbox.launch import DemoService
     from eternal_tui.services import Services
@@ -131,6 +133,26 @@ async def require_key(services: Services) -> None:
     if not await services.client.has_key():
         problem = services.client.key_error
         raise CommandError(ExitCode.KEY_ERROR, problem) if problem else NoApiKey
+
+
+@asynccontextmanager
+async def open_client(context: Context, key: Secret | None = None) -> AsyncIterator[tuple[ApiClient, str]]:
+    """Yield a client of the service, or of a sandbox with --demo, and its base URL; the history is not opened."""
+    import asyncio
+
+    from eternal_tui.api.client import ApiClient
+    from eternal_tui.core.network import Network
+
+    demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
+    settings = context.settings
+    base_url = settings.base_url if demo is None else demo.api_url
+    client = ApiClient(base_url, key, header=settings.key_header, network=Network(context.environ))
+    try:
+        yield client, base_url
+    finally:
+        await client.close()
+        if demo is not None:
+            await asyncio.to_thread(demo.close)
 
 
 def run_with_services(context: Context, command: Callable[[Services, Shutdown], Coroutine[Any, Any, int]]) -> int:

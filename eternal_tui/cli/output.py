@@ -177,69 +177,22 @@ MAX_TRACEBACK_LINES = 400
 """Lines of one traceback that are logged."""
 
 
-class TracebackCollapser:
-    """Replaces tracebacks by one line; the log gets them whole."""
-
-    def __init__(self) -> None:
-        self._preamble: list[str] = []
-        self._lines: list[str] = []
-        self._just_collapsed = False
-
-    def feed(self, line: str) -> Iterator[str]:
-        """Yield the lines to print after this line."""
-        if self._lines:
-            if len(self._lines) < MAX_TRACEBACK_LINES:
-                self._lines.append(line)
-            # The error itself is the first line that is not indented.
-            if line and not line[0].isspace():
-                yield self._summarize(line)
-        elif begins := _TRACEBACK_PATTERN.search(line):
-            # Behind what was begun without an end of its own.
-            if begun := line[: begins.start()]:
-                yield begun
-            self._lines = [*self._take_preamble(), begins[0]]
-        elif self._just_collapsed and (not line or _CHAINING_PATTERN.fullmatch(line)):
-            # Separates an error from the one it caused.
-            return
-        elif _PREAMBLE_PATTERN.fullmatch(line):
-            self._preamble.append(line)
-        else:
-            self._just_collapsed = False
-            yield from self._take_preamble()
-            yield line
-
-    def flush(self) -> Iterator[str]:
-        """Yield what is left to print."""
-        if self._lines:
-            yield self._summarize(self._lines[-1].strip())
-        yield from self._take_preamble()
-
-    def _take_preamble(self) -> list[str]:
-        heads, self._preamble = self._preamble, []
-        return heads
-
-    def _summarize(self, error: str) -> str:
-        import logging
-
-        lines, self._lines, self._just_collapsed = self._lines, [], True
-        if not logging.getLogger("eternal_tui").handlers:
-            return f"eternal-tui: internal error: {error}"
-        logging.getLogger("eternal_tui.stray").error("\n".join(lines))
-        return f"eternal-tui: internal error, see log: {error}"
-
-
 MAX_PARTIAL_LINE_CHARS = 65_536
 """Characters buffered until the end of their line."""
 
 
 class SanitizedStderr(io.TextIOBase):
-    """A stderr whose lines are sanitized, without keys and signatures of URLs."""
+    """A stderr whose lines are sanitized, without keys and signatures of URLs.
+
+    A traceback is one line; the log gets it whole.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
         self._stream = stream
         self._partial_line = ""
-        self._collapser = TracebackCollapser()
+        self._held_lines: list[str] = []
+        self._is_in_traceback = self._has_just_collapsed = False
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # noqa: D102 - of the base class
@@ -262,8 +215,7 @@ class SanitizedStderr(io.TextIOBase):
         # In pieces, as the interpreter writes: half a key would not be known as one.
         *whole, self._partial_line = (self._partial_line + text).split("\n")
         for line in whole:
-            for shown in self._collapser.feed(line):
-                self._stream.write(self._sanitize_line(shown) + "\n")
+            self._add_line(line)
         if len(self._partial_line) > MAX_PARTIAL_LINE_CHARS:
             self.flush()
         elif whole:
@@ -275,16 +227,55 @@ class SanitizedStderr(io.TextIOBase):
         begun, self._partial_line = self._partial_line, ""
         # Also called at interpreter exit, when the reader of a pipe may be gone.
         with contextlib.suppress(ValueError):
-            for shown in self._collapser.flush():
-                self._stream.write(self._sanitize_line(shown) + "\n")
-            if begun:
-                self._stream.write(self._sanitize_line(begun))
+            if self._is_in_traceback:
+                self._collapse(self._held_lines[-1].strip())
+            self._print_held()
+            self._print(begun, end="")
             self._stream.flush()
 
-    def _sanitize_line(self, line: str) -> str:
-        if not line:
-            return line
-        from eternal_tui.config.credentials import known_keys
-        from eternal_tui.core.logging import Redactor
+    def _add_line(self, line: str) -> None:
+        if self._is_in_traceback:
+            if len(self._held_lines) < MAX_TRACEBACK_LINES:
+                self._held_lines.append(line)
+            # The error itself is the first line that is not indented.
+            if line and not line[0].isspace():
+                self._collapse(line)
+        elif begins := _TRACEBACK_PATTERN.search(line):
+            # Behind what was begun without an end of its own.
+            if begun := line[: begins.start()]:
+                self._print(begun)
+            self._held_lines.append(begins[0])
+            self._is_in_traceback = True
+        elif self._has_just_collapsed and (not line or _CHAINING_PATTERN.fullmatch(line)):
+            # Separates an error from the one it caused.
+            return
+        elif _PREAMBLE_PATTERN.fullmatch(line):
+            self._held_lines.append(line)
+        else:
+            self._has_just_collapsed = False
+            self._print_held()
+            self._print(line)
 
-        return sanitize(Redactor(known_keys(os.environ)).redact(line))
+    def _collapse(self, error: str) -> None:
+        import logging
+
+        where = ""
+        if logging.getLogger("eternal_tui").handlers:
+            logging.getLogger("eternal_tui.stray").error("\n".join(self._held_lines))
+            where = ", see log"
+        self._held_lines.clear()
+        self._is_in_traceback, self._has_just_collapsed = False, True
+        self._print(f"eternal-tui: internal error{where}: {error}")
+
+    def _print_held(self) -> None:
+        for line in self._held_lines:
+            self._print(line)
+        self._held_lines.clear()
+
+    def _print(self, line: str, end: str = "\n") -> None:
+        if line:
+            from eternal_tui.config.credentials import known_keys
+            from eternal_tui.core.logging import Redactor
+
+            line = sanitize(Redactor(known_keys(os.environ)).redact(line))
+        self._stream.write(line + end)

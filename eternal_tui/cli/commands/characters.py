@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eternal_tui.cli.commands.schema import CharacterJson
-from eternal_tui.cli.context import Command, Context
+from eternal_tui.cli.context import Command, Context, open_client
 from eternal_tui.cli.errors import CommandError, ExitCode
 from eternal_tui.cli.formatting import table_row
 from eternal_tui.cli.parser import add_flag, add_option
@@ -23,7 +20,6 @@ from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 if TYPE_CHECKING:
     from eternal_tui.api.errors import ApiError
     from eternal_tui.api.models import Character
-    from eternal_tui.characters.catalog import CharacterCatalog
     from eternal_tui.cli.signals import Shutdown
 
 EPILOG = """\
@@ -67,8 +63,17 @@ def _run(context: Context) -> int:
 
 async def _load_characters(context: Context) -> list[Character]:
     from eternal_tui.api.errors import ApiError
+    from eternal_tui.characters.catalog import CharacterCatalog
+    from eternal_tui.core.clock import Clock
+    from eternal_tui.services import service_name
 
-    async with _open_catalog(context) as catalog:
+    # An ephemeral demo stores nothing: no file can be below the null device.
+    folder = Path(os.devnull) if context.is_ephemeral else context.settings.data_dir
+    with contextlib.suppress(OSError):
+        make_private_dir(folder)
+    async with open_client(context) as (client, base_url):
+        path, service = folder / "characters.json", service_name(base_url)
+        catalog = CharacterCatalog(client.list_characters, path, Clock(), service=service)
         catalog.load_stored()
         try:
             return list(await catalog.load(force_refresh=context.arguments.refresh))
@@ -79,6 +84,8 @@ async def _load_characters(context: Context) -> list[Character]:
             cached = format_safe(" Showing the list cached {age} days ago.", age=age) if age else ""
             context.output.info(format_safe("{error}{cached}", error=error, cached=cached))
             return list(catalog.allowed)
+        finally:
+            await catalog.close()
 
 
 def _exit_code_for(error: ApiError) -> ExitCode:
@@ -87,33 +94,6 @@ def _exit_code_for(error: ApiError) -> ExitCode:
     if isinstance(error, KeyRejected) or error.status in (401, 403):
         return ExitCode.KEY_ERROR
     return ExitCode.UNREACHABLE if isinstance(error, RequestNotSent) else ExitCode.FAILED
-
-
-@asynccontextmanager
-async def _open_catalog(context: Context) -> AsyncIterator[CharacterCatalog]:
-    """Open the catalog without the history."""
-    from eternal_tui.api.client import ApiClient
-    from eternal_tui.characters.catalog import CharacterCatalog
-    from eternal_tui.core.clock import Clock
-    from eternal_tui.core.network import Network
-    from eternal_tui.services import service_name
-
-    demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
-    base_url = demo.api_url if demo is not None else context.settings.base_url
-    client = ApiClient(base_url, None, network=Network(context.environ))
-    # An ephemeral demo stores nothing: no file can be below the null device.
-    folder = Path(os.devnull) if context.is_ephemeral else context.settings.data_dir
-    with contextlib.suppress(OSError):
-        make_private_dir(folder)
-    path, service = folder / "characters.json", service_name(base_url)
-    catalog = CharacterCatalog(client.list_characters, path, Clock(), service=service)
-    try:
-        yield catalog
-    finally:
-        await catalog.close()
-        await client.close()
-        if demo is not None:
-            await asyncio.to_thread(demo.close)
 
 
 def _search_text(character: Character) -> str:

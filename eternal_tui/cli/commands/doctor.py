@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from eternal_tui.cli.context import Command, Context, new_file
+from eternal_tui.cli.context import Command, Context, new_file, open_client
 from eternal_tui.cli.errors import ExitCode, UsageError
 from eternal_tui.cli.output import is_terminal
 from eternal_tui.cli.parser import add_flag, add_option
@@ -143,7 +144,7 @@ def _run_checks(context: Context) -> list[Check]:
         return [*findings, Check("configuration", str(error), advice, ExitCode.USAGE)]
     findings += [_check_config(settings), _check_graphics(context, settings), *_check_data_dir(context, settings)]
     key, found = _check_key(settings, context.environ)
-    return [*findings, key, _check_routes(context, settings), *asyncio.run(_check_api(context, settings, found))]
+    return [*findings, key, _check_routes(context, settings), *asyncio.run(_check_api(context, found))]
 
 
 def _check_versions() -> Check:
@@ -185,11 +186,9 @@ def _colour_support(environ: Mapping[str, str]) -> str:
 
 
 def _check_graphics(context: Context, settings: Settings) -> Check:
-    try:
-        from eternal_tui.tui.graphics.probe import TerminalInfo, probing
-        from eternal_tui.tui.graphics.select import select_backend
-    except ImportError as error:
-        return Check("images", f"unknown: {error}", is_notice=True)
+    from eternal_tui.tui.graphics.probe import TerminalInfo, probing
+    from eternal_tui.tui.graphics.select import select_backend
+
     facts = TerminalInfo(why="stdout is not a terminal")
     if context.output.stdout is sys.stdout and context.output.stdin is sys.stdin:
         with probing(environ=context.environ) as read_info:
@@ -271,23 +270,18 @@ def _check_routes(context: Context, settings: Settings) -> Check:
     return Check("network", detail)
 
 
-async def _check_api(context: Context, settings: Settings, found_key: FoundKey | None) -> list[Check]:
-    from eternal_tui.api.client import ApiClient
+async def _check_api(context: Context, found_key: FoundKey | None) -> list[Check]:
     from eternal_tui.api.errors import ApiError, KeyRejected
-    from eternal_tui.core.network import Network
 
-    demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
-    base_url = demo.api_url if demo is not None else settings.base_url
-    key = found_key.key if found_key else None
-    client = ApiClient(base_url, key, header=settings.key_header, network=Network(context.environ))
+    key, base_url = found_key.key if found_key else None, ""
     try:
-        async with asyncio.timeout(API_TIMEOUT_SECONDS):
+        async with open_client(context, key) as (client, base_url), asyncio.timeout(API_TIMEOUT_SECONDS):
             await client.get_character_page(1, 1)
             begin = time.monotonic()
             await client.get_character_page(1, 1)
             took = time.monotonic() - begin
             checks = [Check("service", f"{base_url} responds in {took * 1000:.0f} ms")]
-            if key is not None and demo is None:
+            if key is not None and not context.is_demo:
                 try:
                     # Free: polls a job that cannot exist, which shows whether the key is accepted.
                     await client.poll("00000000-0000-0000-0000-000000000000")
@@ -300,10 +294,6 @@ async def _check_api(context: Context, settings: Settings, found_key: FoundKey |
     except (ApiError, TimeoutError) as error:
         detail = str(error) or f"{base_url} did not respond within {API_TIMEOUT_SECONDS:.0f} s"
         return [Check("service", detail, "Check connection, base_url and proxy.", ExitCode.UNREACHABLE)]
-    finally:
-        await client.close()
-        if demo is not None:
-            await asyncio.to_thread(demo.close)
 
 
 MAX_LOG_LINES = 40
@@ -376,14 +366,12 @@ def _private_dirs(context: Context) -> Iterator[tuple[str, str]]:
 
 def _user_names(environ: Mapping[str, str]) -> set[str]:
     """Return the user's names on this machine, from environment and password database."""
-    names = {environ.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")}
-    try:
-        import pwd
+    import pwd
 
+    names = {environ.get(name, "") for name in ("USER", "LOGNAME", "USERNAME", "SUDO_USER")}
+    with contextlib.suppress(KeyError):
         known = pwd.getpwuid(os.geteuid())
         names |= {known.pw_name, known.pw_gecos.partition(",")[0]}
-    except (ImportError, KeyError, AttributeError):
-        pass
     names.add(Path(environ.get("HOME", "")).name)
     # A single letter would match everywhere.
     return {name for name in names if len(name) > 1}
