@@ -16,8 +16,6 @@ import pytest
 from eternal_tui.cli.parser import COMMANDS
 from eternal_tui.core.logging import format_crash_report, open_log
 from eternal_tui.core.sanitize import sanitize
-from eternal_tui.sandbox.faults import Fault, FaultPlace
-from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import Program, json_server
 from tests.security.hostile import (
     find_unsafe_lines,
@@ -157,30 +155,6 @@ def test_the_log_is_printable_ascii_and_reads_as_that_of_the_twin(tmp_path: Path
     assert [pair for pair in zip(*read, strict=True) if pair[0] != pair[1]] == []
 
 
-LOG_FIELDS = ("event", "service", "state", "file", "cause")
-"""Of a line of the log, what a report tells."""
-
-
-def test_a_report_for_an_issue_reads_as_that_of_the_twin(program: Program) -> None:
-    """The log's own facts, a thousand payloads in forty lines."""
-    logs = program.data_dir / "logs"
-    logs.mkdir(parents=True)
-    # What the person is called is taken out where it stands as a word, and the tail of what looks like an address.
-    every = [re.sub("root|[?]|://", "", words) for words in single_line_payloads()]
-    told = []
-    for gate in (str, sanitize):
-        lines = [
-            json.dumps({fact: "|".join(map(gate, every[at + part * 5 :][:5])) for part, fact in enumerate(LOG_FIELDS)})
-            for at in range(0, 1_000, 25)
-        ]
-        (logs / "eternal-tui.log").write_text("\n".join(lines))
-        report = command_output(program, ("doctor", "--report"), io.TextIOWrapper)
-        told.append(re.sub(rb"responds in \d+ ms|[\d.]+ \wB free", b"", report).decode())
-    (logs / "eternal-tui.log").unlink()
-    assert strip_replacements(told[0]).splitlines() == strip_replacements(told[1]).splitlines()
-    assert len(told[0].splitlines()) > 40
-
-
 @pytest.mark.parametrize("words", make_payloads(max_chars=200)[::60])
 def test_arguments_are_shown_sanitized(program: Program, words: str) -> None:
     """A NUL can be in none of them."""
@@ -204,22 +178,3 @@ def test_a_hostile_config_file(program: Program, tmp_path: Path) -> None:
                 ran = program.run("--config", str(path), *command)
                 assert ran.code in (0, 2)
                 assert_safe(ran.out, ran.err)
-
-
-def test_the_services_own_words(program: Program, sandbox: Sandbox) -> None:
-    """The words of the sandbox's hostile service: status, progress, errors, headers, redirects, names and bios."""
-    image = ("generate", "--character", "6870", "--prompt", "At sea", "--json")
-    sandbox.inject(Fault.HOSTILE_TEXT)
-    ran = program.run(*image, "--wait")
-    assert_safe(ran.out, ran.err)
-    for fault in (Fault.HTML_502, Fault.REDIRECT, Fault.NO_CREDITS, Fault.GARBAGE_JSON):
-        sandbox.inject(fault, on=FaultPlace.POST)
-        ran = program.run(*image)
-        assert_safe(ran.out, ran.err)
-    sandbox.inject(Fault.HOSTILE_TEXT)
-    for arguments in (("characters",), ("characters", "--json"), ("jobs",), ("jobs", "--json"), ("show", "1")):
-        assert_safe(program.run(*arguments).out)
-    log = (program.data_dir / "logs" / "eternal-tui.log").read_bytes()
-    assert log.isascii()
-    assert_safe(log.decode())
-    assert b"Signature" not in log
