@@ -83,8 +83,8 @@ class LogFile(logging.handlers.RotatingFileHandler):
     A log that cannot be written never disturbs the program.
     """
 
-    def __init__(self, path: Path, *, max_bytes: int) -> None:
-        super().__init__(path, maxBytes=max_bytes, backupCount=BACKUP_COUNT, encoding="ascii", delay=True)
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=MAX_LOG_BYTES, backupCount=BACKUP_COUNT, encoding="ascii", delay=True)
         self._redactor = Redactor()
         self.add_secret = self._redactor.add_secret
 
@@ -142,15 +142,15 @@ class LogFile(logging.handlers.RotatingFileHandler):
                 stream.close()
 
 
-def open_log(folder: Path, level: str = "INFO", *, max_bytes: int = MAX_LOG_BYTES) -> LogFile:
-    """Send the records of this program's loggers to a file in `folder`, from `level` up.
+def open_log(folder: Path) -> LogFile:
+    """Send the records of this program's loggers to a file in `folder`, from INFO up.
 
     Nothing touches the disk before the first record. Records go nowhere else, least of all to the screen.
     """
-    log = LogFile(folder / LOG_FILE_NAME, max_bytes=max_bytes)
+    log = LogFile(folder / LOG_FILE_NAME)
     program = logging.getLogger(LOGGER_NAME)
     program.addHandler(log)
-    program.setLevel(level)
+    program.setLevel(logging.INFO)
     program.propagate = False
     for name in _NOISY_LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)

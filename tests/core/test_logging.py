@@ -28,7 +28,7 @@ log = logging.getLogger("eternal_tui.test")
 def opened(tmp_path: Path) -> Iterator[LogFile]:
     names = ("eternal_tui", "httpx", "httpcore", "hpack", "asyncio", "PIL", "urllib3", "uvicorn")
     before = {name: (logging.getLogger(name).level, logging.getLogger(name).propagate) for name in names}
-    found = open_log(tmp_path / "logs", "DEBUG")
+    found = open_log(tmp_path / "logs")
     found.add_secret(Secret(CANARY))
     yield found
     found.close()
@@ -124,7 +124,7 @@ def test_what_is_useful_stays() -> None:
 @example("\x7f")
 def test_any_text_is_one_line_of_ascii(text: str) -> None:
     record = logging.makeLogRecord({"msg": "%s", "args": (text,), "extra": text, "levelname": "INFO", "name": "x"})
-    line = LogFile(Path("unused"), max_bytes=1).format(record)
+    line = LogFile(Path("unused")).format(record)
     assert line.isascii()
     assert line.isprintable()
     json.loads(line)

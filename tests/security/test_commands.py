@@ -138,7 +138,8 @@ def test_the_log_is_printable_ascii_and_reads_as_that_of_the_twin(tmp_path: Path
     logger = logging.getLogger("eternal_tui.hostile")
     read = []
     for gate in (str, sanitize):
-        log = open_log(tmp_path / gate.__name__, max_bytes=50_000_000)
+        log = open_log(tmp_path / gate.__name__)
+        log.maxBytes = 50_000_000
         for words in map(gate, single_line_payloads()):
             logger.info("said %s", words, extra={"word": words, f"x{words}": [words]})
             logger.error(words.replace("%", ""), exc_info=ValueError(words))
