@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
 
 import pytest
 
 from eternal_tui.tui.graphics.probe import is_remote
-from eternal_tui.tui.refresh import (
-    BURST_DELAY_SECONDS,
-    SINGLE_DELAY_SECONDS,
-    Cancel,
-    Debouncer,
-    RefreshTimer,
-)
+from eternal_tui.tui.refresh import BURST_DELAY_SECONDS, SINGLE_DELAY_SECONDS, Cancel, Debouncer, RefreshTimer
 from tests.tui.screens.stage import terminal_context
 
 
@@ -23,92 +16,77 @@ class FakeScheduler:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._cancelled: set[int] = set()
+        self.due: dict[int, tuple[float, Callable[[], None]]] = {}
         self._count = 0
 
-    def schedule(self, delay: float, beat: Callable[[], None]) -> Cancel:
+    def schedule(self, delay: float, callback: Callable[[], None]) -> Cancel:
         self._count += 1
         number = self._count
-        heapq.heappush(self._due, (self.now + delay, number, beat))
-        return lambda: self._cancelled.add(number)
+        self.due[number] = (self.now + delay, callback)
 
-    @property
-    def pending_count(self) -> int:
-        return sum(number not in self._cancelled for _, number, _ in self._due)
+        def cancel() -> None:
+            self.due.pop(number, None)
+
+        return cancel
 
     def advance(self, seconds: float) -> None:
         end = self.now + seconds
-        while self._due and self._due[0][0] <= end:
-            at, number, beat = heapq.heappop(self._due)
-            if number not in self._cancelled:
-                self.now = at
-                beat()
+        while due := [(at, number) for number, (at, _) in self.due.items() if at <= end]:
+            self.now, number = min(due)
+            self.due.pop(number)[1]()
         self.now = end
 
 
-class RefreshHarness:
-    """A refresh timer with one callback, which records its calls."""
+class RefreshHarness(FakeScheduler):
+    """A refresh timer whose calls are recorded."""
 
-    def __init__(self, interval: float = 0.25) -> None:
-        self.scheduler = FakeScheduler()
+    def __init__(self) -> None:
+        super().__init__()
         self.needs_clock = False
         self.calls: list[tuple[float, frozenset[int]]] = []
         self.timer = RefreshTimer(
-            lambda ids: self.calls.append((self.scheduler.now, ids)),
-            interval_seconds=interval,
+            lambda ids: self.calls.append((self.now, ids)),
+            interval_seconds=0.25,
             needs_clock=lambda: self.needs_clock,
-            monotonic=lambda: self.scheduler.now,
-            schedule=self.scheduler.schedule,
+            monotonic=lambda: self.now,
+            schedule=self.schedule,
         )
 
 
 def test_a_first_change_is_drawn_at_once_and_many_more_at_most_four_times_a_second() -> None:
-    screen = RefreshHarness()
+    harness = RefreshHarness()
     for number in range(100):
-        screen.timer.mark_changed([number])
-        screen.scheduler.advance(0.02)
-    screen.scheduler.advance(1)
-    assert screen.calls[0][0] == 100.0
-    assert frozenset().union(*(ids for _, ids in screen.calls)) == set(range(100))
-    gaps = [later - earlier for (earlier, _), (later, _) in zip(screen.calls, screen.calls[1:], strict=False)]
+        harness.timer.mark_changed([number])
+        harness.advance(0.02)
+    harness.advance(1)
+    assert harness.calls[0][0] == 100.0
+    assert frozenset().union(*(ids for _, ids in harness.calls)) == set(range(100))
+    gaps = [later - earlier for (earlier, _), (later, _) in zip(harness.calls, harness.calls[1:], strict=False)]
     assert min(gaps) >= 0.25 - 1e-9
-    assert len(screen.calls) <= 10
+    assert len(harness.calls) <= 10
+    assert not harness.due, "without clocks there is no timer"
 
 
-def test_with_nothing_alive_there_is_no_timer() -> None:
-    screen = RefreshHarness()
-    screen.timer.mark_changed([1])
-    screen.scheduler.advance(10)
-    assert len(screen.calls) == 1
-    assert screen.scheduler.pending_count == 0
-
-
-def test_clocks_beat_once_a_second_while_something_is_alive() -> None:
-    screen = RefreshHarness()
-    screen.needs_clock = True
-    screen.timer.mark_changed()
-    screen.scheduler.advance(10)
-    assert len(screen.calls) == 11
-    screen.needs_clock = False
-    screen.scheduler.advance(10)
-    assert len(screen.calls) == 12
-    assert screen.scheduler.pending_count == 0
-
-
-def test_stopping_cancels_what_is_due() -> None:
-    screen = RefreshHarness()
-    screen.timer.mark_changed([1])
-    screen.timer.stop()
-    screen.scheduler.advance(10)
-    assert not screen.calls
+def test_clocks_are_redrawn_once_a_second_while_there_are_any() -> None:
+    harness = RefreshHarness()
+    harness.needs_clock = True
+    harness.timer.mark_changed()
+    harness.advance(10)
+    assert len(harness.calls) == 11
+    harness.needs_clock = False
+    harness.advance(10)
+    assert len(harness.calls) == 12
+    harness.timer.mark_changed([1])
+    harness.timer.stop()
+    harness.advance(10)
+    assert len(harness.calls) == 12
 
 
 @pytest.mark.parametrize(
     ("environ", "interval", "step"),
     [({}, 0.25, 1.0), ({"SSH_TTY": "/dev/pts/3"}, 1.0, 5.0), ({"SSH_CONNECTION": "10.0.0.1 2 10.0.0.2 22"}, 1.0, 5.0)],
 )
-def test_a_slow_line_beats_slower(environ: dict[str, str], interval: float, step: float) -> None:
+def test_refreshes_are_rarer_over_ssh(environ: dict[str, str], interval: float, step: float) -> None:
     context = terminal_context([], environ, is_remote=is_remote(environ))
     assert (context.refresh_seconds, context.clock_step_seconds) == (interval, step)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -21,11 +20,15 @@ from eternal_tui.tui.app import EternalApp
 from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.screens.main import MainScreen
 from tests.tui.jobs import NOW, charged, make_job
-from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, screen_text, wait_idle, wait_until
-
-
-class SnapCompare(Protocol):
-    def __call__(self, app: App[None], *, terminal_size: tuple[int, int], run_before: object = None) -> bool: ...
+from tests.tui.screens.stage import (
+    ENVIRON_WITH_KEY,
+    SnapCompare,
+    make_services,
+    open_app,
+    screen_text,
+    wait_idle,
+    wait_until,
+)
 
 
 class FrozenClock(Clock):
@@ -141,23 +144,19 @@ def test_the_zoomed_list(snap_compare: SnapCompare, folder: Path) -> None:
     assert matches_snapshot(snap_compare, folder, (80, 24), "z")
 
 
-async def test_the_split_is_remembered(tmp_path: Path) -> None:
+async def test_the_split_is_restored_and_closes_no_pane(tmp_path: Path) -> None:
     heights = []
+    stored = tmp_path / "data" / "layout.json"
     for keys in ((">", ">"), (), ("<",) * 12, ()):
-        app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
-        async with app.run_test(size=(80, 40)) as pilot:
-            await wait_idle(pilot)
+        async with open_app(make_services(tmp_path), size=(80, 40)) as (screen, pilot):
             await pilot.press(*keys)
             await wait_idle(pilot)
-            assert isinstance(app.screen, MainScreen)
-            heights.append((app.screen.job_pane.size.height, app.screen.detail_pane.size.height))
+            heights.append((screen.job_pane.size.height, screen.detail_pane.size.height))
     assert heights[0] == heights[1]
     assert heights[2] == heights[3]
     assert heights[0][0] > heights[0][1] > 5
     assert 3 < heights[2][0] < heights[2][1]
-    kept = tmp_path / "data" / "layout.json"
-    assert kept.stat().st_mode & 0o777 == 0o600
-    kept.write_text("[")
-    app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
-    async with app.run_test() as pilot:
-        await wait_idle(pilot)
+    assert stored.stat().st_mode & 0o777 == 0o600
+    stored.write_text("[")
+    async with open_app(make_services(tmp_path)):
+        pass

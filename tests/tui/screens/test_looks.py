@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import keyring
 import keyring.backends.fail
@@ -16,7 +15,7 @@ from textual.widgets import Input
 from eternal_tui.services import Services
 from eternal_tui.tui.themes import register_themes
 from tests.tui.screens.scenes import SCREEN_NAMES, make_screen
-from tests.tui.screens.stage import ENVIRON, make_services, wait_idle
+from tests.tui.screens.stage import ENVIRON, SnapCompare, make_services, wait_idle
 
 TEXTS = (
     "Reading by the window, rain outside", "On a night train", "At the harbour, soft light, early in the morning",
@@ -35,10 +34,6 @@ class LooksApp(App[None]):
     def on_mount(self) -> None:
         register_themes(self)
         self.theme = "eternal-dark"
-
-
-class SnapCompare(Protocol):
-    def __call__(self, app: App[None], *, terminal_size: tuple[int, int], run_before: object = None) -> bool: ...
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.filter import compile_filter
 from eternal_tui.jobs.model import Job, JobState, to_record
-from eternal_tui.tui.screens.main import MainScreen
 from eternal_tui.tui.screens.statistics import FIGURES, StatisticsScreen, bar_chart, render_statistics
 from tests.jobs.test_statistics import succeeded_job
 from tests.tui.jobs import NOW, jobs_of_every_kind, make_job, make_jobs
-from tests.tui.screens.stage import ScreenApp, make_app, make_services, screen_text, wait_idle
+from tests.tui.screens.stage import make_services, open_app, open_screen, screen_text, wait_idle
 
 
 def test_columns_grow_from_the_base() -> None:
@@ -38,48 +37,24 @@ def test_no_line_is_wider_than_its_room(width: int, jobs: list[tuple[float, floa
     assert max(line.cell_length for line in text.split("\n")) <= width
 
 
-async def test_a_key_opens_the_figures_and_esc_leaves(tmp_path: Path) -> None:
-    app = make_app(make_services(tmp_path))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await wait_idle(pilot)
-        await pilot.press("I")
-        await wait_idle(pilot)
-        assert isinstance(app.screen, StatisticsScreen)
-        assert "No jobs yet." in screen_text(app)
-        await pilot.press("escape")
-        assert not isinstance(app.screen, StatisticsScreen)
-
-
 def figures_of(jobs: list[Job]) -> StatisticsScreen:
     figures = compute_statistics(jobs, NOW, Ledger())
     return StatisticsScreen(figures, group_jobs(jobs, figures))
 
 
-async def test_figures_fit_80_by_24() -> None:
-    app = ScreenApp(
-        figures_of([succeeded_job(n, NOW - 70_000 * n, 20.0 + n % 7, cost=0.04 * (n % 5)) for n in range(60)])
-    )
-    async with app.run_test(size=(80, 24)) as pilot:
-        await wait_idle(pilot)
-        text = screen_text(app)
-        assert "Spending, last 30 days" in text
-        assert re.search(r"type +image +60 +100% +0:23 +0:26 +4\.80", text), text
-        assert re.search(r"day +2023-11-14 ", text)
-
-
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (100, 30), (140, 40), (200, 60)], ids=str)
-async def test_every_line_says_what_it_counts(size: tuple[int, int]) -> None:
-    jobs = [succeeded_job(n, NOW - 70_000 * n, 20.0, cost=0.04, tags=("poster",)) for n in range(3)]
+async def test_every_line_names_what_it_counts(size: tuple[int, int]) -> None:
+    jobs = [succeeded_job(n, NOW - 70_000 * n, 20.0 + n, cost=0.04, tags=("poster",)) for n in range(3)]
     jobs.append(make_job(9, state=JobState.UNCONFIRMED, created_at=NOW, cost=0.2))
-    app = ScreenApp(figures_of(jobs))
-    async with app.run_test(size=size) as pilot:
-        await wait_idle(pilot)
+    async with open_screen(figures_of(jobs), size) as (app, pilot):
+        assert "Spending, last" in screen_text(app)
+        assert re.search(r"image +4 +100% +0:21 +0:22 +0\.28", screen_text(app)), screen_text(app)
         await pilot.press(*"jjjjjjj")
         await wait_idle(pilot)
         text = screen_text(app)
         for name in ("Astrid 6870", "poster", "2023-11-14"):
             assert name in text, text
-        assert re.search(r"2023-11-14 +\d +100% +0:20 +0:20 +\d", text), text
+        assert re.search(r"2023-11-14 +3 +100% +0:21 +0:21 +\d", text), text
 
 
 def test_each_group_counts_the_jobs_its_filter_finds() -> None:
@@ -91,17 +66,20 @@ def test_each_group_counts_the_jobs_its_filter_finds() -> None:
         assert sum(map(compile_filter(group.filter, now=NOW), jobs)) == group.jobs, group
 
 
-async def test_enter_lists_the_jobs_behind_a_figure(tmp_path: Path) -> None:
+async def test_enter_lists_the_jobs_behind_a_figure_and_escape_leaves(tmp_path: Path) -> None:
+    bench = make_services(tmp_path)
+    async with open_app(bench, size=(80, 24)) as (screen, pilot):
+        await pilot.press("I")
+        await wait_idle(pilot)
+        assert "No jobs yet." in screen_text(pilot.app)
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
     bench = make_services(tmp_path)
     bench.history.add_many(to_record(make_job(kind=kind, file_state=None)) for kind in ("image", "video", "video"))
-    app = make_app(bench)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await wait_idle(pilot)
+    async with open_app(bench, size=(80, 24)) as (screen, pilot):
         await pilot.press("I")
         await wait_idle(pilot)
         await pilot.press("j", "enter")
         await wait_idle(pilot)
-        screen = app.screen
-        assert isinstance(screen, MainScreen)
-        assert screen.job_pane.job_list.filter.text == "type:image"
-        assert screen.job_pane.job_list.count == 1
+        assert pilot.app.screen is screen
+        assert (screen.job_pane.job_list.filter.text, screen.job_pane.job_list.count) == ("type:image", 1)
