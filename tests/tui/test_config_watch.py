@@ -1,85 +1,81 @@
-"""Theme and keys as the running app wears them, and how it takes new ones while it runs."""
+"""Theme and keys of the running app, which follow config.toml; text of every theme is readable on its backgrounds."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.color import Color
+from textual.theme import Theme
 
 from eternal_tui.tui import themes
 from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.base import NullGraphics
-from tests.tui.screens.stage import ENVIRON_WITH_KEY, make_services, screen_text, wait_idle
+from eternal_tui.tui.themes import CONTRAST, DARK, LIGHT
+from tests.tui.screens.stage import (
+    ENVIRON,
+    ENVIRON_WITH_KEY,
+    flat_screen_text,
+    make_app,
+    make_services,
+    open_app,
+    screen_text,
+    wait_idle,
+)
 
 
-def notification_texts(app: EternalApp) -> list[str]:
-    return [str(each.message) for each in app._notifications]
+def write_config(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
 
 
-def write_config(config: Path, text: str, mtime_ns: int) -> None:
-    config.parent.mkdir(exist_ok=True)
-    config.write_text(text)
-    os.utime(config, ns=(mtime_ns, mtime_ns))
+async def test_keys_and_theme_follow_the_file(tmp_path: Path) -> None:
+    keys = {"jobs.help": "x", "list.down": "m", "list.dwn": "ctrl+y"}
+    bench = make_services(tmp_path, keys=keys, theme="eternal-light")
+    async with open_app(bench, ENVIRON_WITH_KEY, size=(120, 30), notifications=True) as (screen, pilot):
+        app = pilot.app
+        assert isinstance(app, EternalApp)
 
+        def active_keys() -> dict[str, str]:
+            return {each.binding.id: key for key, each in screen.active_bindings.items() if each.binding.id}
 
-async def test_keys_and_theme_are_worn_and_change_with_the_file(tmp_path: Path) -> None:
-    config = tmp_path / "config" / "config.toml"
-    bench = make_services(
-        tmp_path, keys={"jobs.help": "x", "list.down": "m", "list.dwn": "ctrl+y"}, theme="eternal-light"
-    )
-    app = EternalApp(bench, NullGraphics(), ENVIRON_WITH_KEY)
-    async with app.run_test(size=(120, 30)) as pilot:
-        await wait_idle(pilot)
         assert app.theme == "eternal-light"
         assert "x help" in screen_text(app)
-        assert notification_texts(app) == ['keys: there is no action "list.dwn". Did you mean list.down?']
-        active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
-        assert (active["list.down"], active["jobs.help"]) == ("m", "x")
+        assert 'keys: there is no action "list.dwn". Did you mean list.down?' in flat_screen_text(app)
+        assert (active_keys()["list.down"], active_keys()["jobs.help"]) == ("m", "x")
 
-        write_config(config, 'theme = "eternal-contrast"\n[keys]\n"jobs.help" = "R"\n', 1_000)
-        app._reload_config()
+        write_config(bench.settings.config_path, 'theme = "eternal-contrast"\n[keys]\n"jobs.help" = "R"\n')
+        app.on_app_focus()
         await wait_idle(pilot)
         assert app.theme == "eternal-contrast"
         assert "R help" in screen_text(app)
-        active = {each.binding.id: key for key, each in app.screen.active_bindings.items() if each.binding.id}
-        assert active["jobs.help"] == "R"
-        assert "list.down" in active
-        assert "m" not in app.screen.active_bindings
+        assert active_keys()["jobs.help"] == "R"
+        assert active_keys()["list.down"] != "m"
 
-
-async def test_a_theme_chosen_in_the_app_is_worn_again(tmp_path: Path) -> None:
-
-    def worn(environ: dict[str, str], **settings: Any) -> str:
-        return EternalApp(make_services(tmp_path, **settings), NullGraphics(), environ).theme
-
-    app = EternalApp(make_services(tmp_path), NullGraphics(), ENVIRON_WITH_KEY)
-    async with app.run_test() as pilot:
+        app.clear_notifications()
+        write_config(bench.settings.config_path, "theme = [")
+        app.on_app_focus()
+        app.on_app_focus()
         await wait_idle(pilot)
-        usual = app.theme
+        assert app.theme == "eternal-contrast"
+        assert flat_screen_text(app).count("The settings in force stay as they were.") == 1
+
+
+async def test_a_theme_chosen_in_the_app_is_restored(tmp_path: Path) -> None:
+    def theme_of(environ: dict[str, str], **settings: Any) -> str:
+        return make_app(make_services(tmp_path, **settings), environ).theme
+
+    default = theme_of(ENVIRON)
+    async with open_app(make_services(tmp_path)) as (_, pilot):
         await pilot.press("ctrl+p")
         await pilot.press(*"theme eternal-light", "enter")
         await wait_idle(pilot)
-        assert app.theme == "eternal-light" != usual
-    assert worn(ENVIRON_WITH_KEY) == "eternal-light"
-    assert worn(ENVIRON_WITH_KEY, theme="eternal-contrast") == "eternal-contrast"
-    assert worn({**ENVIRON_WITH_KEY, "NO_COLOR": "1"}) == "eternal-mono"
+        assert pilot.app.theme == "eternal-light" != default
+    assert theme_of(ENVIRON) == "eternal-light"
+    assert theme_of(ENVIRON, theme="eternal-contrast") == "eternal-contrast"
+    assert theme_of({**ENVIRON, "NO_COLOR": "1"}) == "eternal-mono"
     (tmp_path / "data" / "theme.json").write_bytes(b"{\xff")
-    assert worn(ENVIRON_WITH_KEY) == usual
-
-
-async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> None:
-    config = tmp_path / "config" / "config.toml"
-    app = EternalApp(make_services(tmp_path, theme="eternal-light"), NullGraphics(), ENVIRON_WITH_KEY)
-    async with app.run_test() as pilot:
-        write_config(config, "theme = [", 1_000)
-        app._reload_config()
-        app._reload_config()
-        await wait_idle(pilot)
-        assert app.theme == "eternal-light"
-        assert len(notification_texts(app)) == 1
-        assert notification_texts(app)[0].endswith("). The settings in force stay as they were.")
+    assert theme_of(ENVIRON) == default
 
 
 @pytest.mark.parametrize(
@@ -97,3 +93,31 @@ async def test_a_file_that_cannot_be_used_changes_nothing(tmp_path: Path) -> Non
 )
 def test_the_theme_fits_the_terminal(environ: dict[str, str], name: str) -> None:
     assert themes.default_for(environ) == name
+
+
+TEXT_VARIABLES = ("foreground", "text-muted", "accent", "success", "warning", "error", "footer-description-foreground")
+BACKGROUND_VARIABLES = ("background", "surface", "panel", "block-hover-background", "block-cursor-blurred-background")
+
+
+def _luminance(color: Color) -> float:
+    def linear(part: int) -> float:
+        value = part / 255
+        return value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+
+    return 0.2126 * linear(color.r) + 0.7152 * linear(color.g) + 0.0722 * linear(color.b)
+
+
+def contrast_ratio(one: Color, other: Color) -> float:
+    """Return the contrast ratio as WCAG 2.2 defines it."""
+    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
+def test_text_stands_out(theme: Theme) -> None:
+    colors = {name: Color.parse(value) for name, value in theme.to_color_system().generate().items() if "#" in value}
+    least = 7.0 if theme is CONTRAST else 4.5
+    for ground in BACKGROUND_VARIABLES:
+        assert min(contrast_ratio(colors[text], colors[ground]) for text in TEXT_VARIABLES) >= least, ground
+    # The placeholder of an empty line.
+    assert min(contrast_ratio(colors["text-disabled"], colors[ground]) for ground in ("background", "panel")) >= 4.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
@@ -34,33 +35,28 @@ def test_a_verdict_stands_with_its_arithmetic(verdict: Verdict) -> None:
     assert (("Cost", "~0.02 credits") in lines) is (verdict is not Verdict.NOT_CHARGED)
 
 
-def test_without_a_verdict_it_says_what_will_tell() -> None:
-    lines = dict(detail_texts(make_job(state=JobState.UNCONFIRMED)))
-    assert "the next response" in lines["Charged?"]
-    assert "may have been charged" in lines["State"]
-
-
-def test_a_retry_and_what_it_retries_name_each_other() -> None:
-    assert ("Retry of", "job 7") in detail_texts(make_job(8, retry_of=7))
-    assert ("Retried by", "job 8") in detail_texts(make_job(7, state=JobState.UNCONFIRMED, retried_by=8))
-
-
-def test_a_request_on_its_way_is_no_job_that_stands_at_nothing() -> None:
-    assert dict(detail_texts(make_job(state=JobState.SUBMITTING)))["State"] == "submitting · no response yet"
+@pytest.mark.parametrize(
+    ("fields", "label", "words"),
+    [
+        ({"state": JobState.UNCONFIRMED}, "Charged?", "unknown until the next response"),
+        ({"state": JobState.UNCONFIRMED}, "State", "may have been charged"),
+        ({"state": JobState.SUBMITTING}, "State", "submitting · no response yet"),
+        ({"retry_of": 7}, "Retry of", "job 7"),
+        ({"state": JobState.UNCONFIRMED, "retried_by": 8}, "Retried by", "job 8"),
+    ],
+)
+def test_what_is_known_is_named(fields: dict[str, Any], label: str, words: str) -> None:
+    assert words in dict(detail_texts(make_job(**fields)))[label]
 
 
 @pytest.mark.parametrize("job", jobs_of_every_kind())
-def test_the_cost_is_signed_as_in_the_list(job: Job) -> None:
+def test_state_and_cost_are_written_as_in_the_list(job: Job) -> None:
     """A minus is a charge, ~ an estimate."""
-    cells = job_line(job, NOW, columns_for(200))
-    in_list = re.search(r"([~−])(\d+\.\d\d) $", "".join(cell.text for cell in cells))
-    in_detail = dict(detail_texts(job)).get("Cost", "").partition(" credits")[0]
+    detail = dict(detail_texts(job))
+    assert detail["State"].startswith(state_labels(job)[0])
+    in_list = re.search(r"([~−])(\d+\.\d\d) $", "".join(cell.text for cell in job_line(job, NOW, columns_for(200))))
+    in_detail = detail.get("Cost", "").partition(" credits")[0]
     assert (in_list.group().strip().lstrip("−") if in_list else "") == in_detail.replace("not charged", "")
-
-
-@pytest.mark.parametrize("job", jobs_of_every_kind())
-def test_the_state_begins_with_the_word_of_the_list(job: Job) -> None:
-    assert dict(detail_texts(job))["State"].startswith(state_labels(job)[0])
 
 
 def test_the_request_id_is_there_once() -> None:
@@ -92,27 +88,18 @@ class DetailApp(App[None]):
         yield DetailPane(Path("results"), shows_media=False)
 
 
-async def test_no_line_is_broken_a_second_time_beside_the_scroll_bar() -> None:
-    async with DetailApp().run_test(size=(80, 15)) as pilot:
-        pane = pilot.app.query_one(DetailPane)
-        await pane.mount_content(Static(), lambda _: None)
-        for letters in range(1, 12):
-            pane.set_job(a_job(error=UntrustedText(f"{'m' * letters} " * 60)))
-            await pilot.pause()
-            words = pane.query_one(DetailText).query_one(Static)
-            assert words.size.height == str(words.content).count("\n") + 1
-
-
-async def test_text_is_wrapped_again_when_its_room_changes() -> None:
-    """Without another snapshot."""
+async def test_no_line_is_broken_by_the_screen() -> None:
+    """Neither beside the scroll bar nor when the text's room changes without another snapshot."""
     async with DetailApp().run_test(size=(120, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
         await pane.mount_content(Static(), lambda _: None)
-        pane.set_job(a_job(error=UntrustedText("word " * 60)))
-        await pilot.pause()
+        text = pane.query_one(DetailText).query_one(Static)
+        for letters in range(1, 12):
+            pane.set_job(a_job(error=UntrustedText(f"{'m' * letters} " * 60)))
+            await pilot.pause()
+            assert text.size.height == str(text.content).count("\n") + 1
         for columns in (60, 30, 100):
             pane.query_one(DetailText).styles.width = columns
             await pilot.pause()
-            words = pane.query_one(DetailText).query_one(Static)
-            assert words.size.height == str(words.content).count("\n") + 1
-            assert columns - 20 < max(map(len, str(words.content).splitlines())) < columns
+            assert text.size.height == str(text.content).count("\n") + 1
+            assert columns - 20 < max(map(len, str(text.content).splitlines())) < columns

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import pytest
 
-import eternal_tui.tui.notifications as announcing
 from eternal_tui.config.settings import NotifySettings, Settings
 from eternal_tui.jobs.billing.statistics import Totals
 from eternal_tui.jobs.model import FileState, Job, JobState
-from eternal_tui.tui.notifications import Notifier, batch_end_message
+from eternal_tui.tui.notifications import Notifier
 from tests.tui.jobs import make_job
 
 SAVED_JOB = make_job(1, state=JobState.SUCCEEDED, file_state=FileState.SAVED)
@@ -46,27 +46,24 @@ class NotificationRecorder:
         self.toasts.append((text, severity))
         self.notified.set()
 
-    async def end_jobs(self, *jobs: Job) -> str:
+    def end_jobs(self, *jobs: Job) -> str:
         for job in jobs:
             self.notifier.notify_soon(job)
-        await asyncio.wait_for(self.notified.wait(), 60)
+        self.notifier.notify_now()
         return "".join(self.written)
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(announcing, "COALESCE_SECONDS", 0.01)
 
 
 async def test_ended_jobs_are_notified_once_with_the_failure() -> None:
     recorder = NotificationRecorder()
-    written = await recorder.end_jobs(SAVED_JOB, SAVED_JOB, FAILED_JOB)
+    for job in (SAVED_JOB, SAVED_JOB, FAILED_JOB):
+        recorder.notifier.notify_soon(job)
+    await asyncio.wait_for(recorder.notified.wait(), 60)
+    written = "".join(recorder.written)
     assert written.count("\a") == 3  # the ends of two notifications, and one bell
     assert written.startswith("\x1b]9;2 done, 1 failed. Job 2 failed: The prompt could not be drawn.")
     assert "\x1b]777;notify;eternal-tui;2 done, 1 failed" in written
     assert "\x1b]0;" not in written
     assert [severity for _, severity in recorder.toasts] == ["warning"]
-    assert batch_end_message([SAVED_JOB, FAILED_JOB])[0].startswith("1 done, 1 failed. ")
 
 
 async def test_a_batch_is_notified_when_all_of_it_has_ended() -> None:
@@ -74,32 +71,29 @@ async def test_a_batch_is_notified_when_all_of_it_has_ended() -> None:
     recorder = NotificationRecorder()
     recorder.active_batches.add("b")
     first, last = (msgspec.structs.replace(SAVED_JOB, id=job_id, batch="b") for job_id in (3, 4))
-    assert (await recorder.end_jobs(first, FAILED_JOB)).count("\a") == 3
-    (written,) = recorder.toasts
-    assert written[0].startswith("Job 2 failed")
+    assert recorder.end_jobs(first, FAILED_JOB).count("\a") == 3
     recorder.active_batches.clear()
-    recorder.notified.clear()
-    assert (await recorder.end_jobs(last)).count("\a") == 6
-    assert [text for text, _ in recorder.toasts[1:]] == ["2 jobs done"]
+    assert recorder.end_jobs(last).count("\a") == 6
+    assert [text.partition(":")[0] for text, _ in recorder.toasts] == ["Job 2 failed", "2 jobs done"]
 
 
 @pytest.mark.parametrize(
-    "recorder",
+    ("focused", "notify"),
     [
-        NotificationRecorder(focused=True),
-        NotificationRecorder(notify=NotifySettings(bell=False, desktop=False)),
-        NotificationRecorder(notify=NotifySettings(quiet_hours=QUIET_HOURS_NOW)),
+        (True, {}),
+        (False, {"bell": False, "desktop": False}),
+        (False, {"quiet_hours": QUIET_HOURS_NOW}),
     ],
     ids=["focused", "off", "quiet hours"],
 )
-async def test_no_bell_with_focus_or_by_settings(recorder: NotificationRecorder) -> None:
-    """A toast is shown; bell and desktop notification need a terminal without focus, daytime and the settings."""
-    assert await recorder.end_jobs(FAILED_JOB) == ""
+async def test_no_bell_with_focus_or_by_settings(focused: bool, notify: dict[str, Any]) -> None:
+    recorder = NotificationRecorder(focused=focused, notify=NotifySettings(**notify))
+    assert recorder.end_jobs(FAILED_JOB) == ""
     assert len(recorder.toasts) == 1
 
 
 async def test_tmux_passes_notifications_on() -> None:
-    written = await NotificationRecorder(environ={"TMUX": "/tmp/s,1,0"}).end_jobs(SAVED_JOB)
+    written = NotificationRecorder(environ={"TMUX": "/tmp/s,1,0"}).end_jobs(SAVED_JOB)
     assert written.startswith("\x1bPtmux;\x1b\x1b]9;Job 1 done: Astrid\x07\x1b\\")
     assert written.endswith("\x07\x1b\\\a")
 
