@@ -117,17 +117,25 @@ def animation(kind: str, frames: int = 4, milliseconds: int = 200) -> bytes:
     return encode_image(first, kind, save_all=True, append_images=rest, duration=milliseconds, loop=0, **options)
 
 
-def half(data: bytes) -> bytes:
-    return data[: len(data) // 2]
-
-
-def avif_of_other_brand() -> bytes:
+def avif_of_other_brand(_folder: Path) -> bytes:
     data = encode_image(make_image(), "AVIF")
     return data[:8] + b"mif1" + data[12:]
 
 
-def clip_bytes(folder: Path, name: str, frames: int = 10, **options: object) -> bytes:
-    return write_clip(folder / name, grey_frames(frames), **options).read_bytes()  # type: ignore[arg-type]
+Maker = Callable[[Path], bytes]
+
+
+def clip(name: str, **options: Any) -> Maker:
+    """Return what makes a clip of ten grey frames in a folder and returns its bytes."""
+    return lambda folder: write_clip(folder / name, grey_frames(10), **options).read_bytes()
+
+
+def still(kind: str) -> Maker:
+    return lambda _: encode_image(make_image(), kind)
+
+
+def pages(kind: str) -> Maker:
+    return lambda _: encode_image(make_image(), kind, save_all=True, append_images=[make_image()])
 
 
 VP9: dict[str, Any] = {"codec": "libvpx-vp9", "codec_options": {"deadline": "realtime", "cpu-used": "8"}}
@@ -135,66 +143,43 @@ LIVE: dict[str, Any] = {**VP9, "container": "webm", "options": {"live": "1"}}
 MJPEG: dict[str, Any] = {"codec": "mjpeg", "pixel_format": "yuvj420p"}
 MPEG2: dict[str, Any] = {"codec": "mpeg2video", "rate": 25, "setup": set_rate_of_tv}
 FRAGMENTED: dict[str, Any] = {"options": {"movflags": "frag_keyframe+empty_moov"}}
-
-WHOLE: dict[str, tuple[Callable[[Path], bytes], str, str, float]] = {
+B_FRAMES: dict[str, Any] = {"codec_options": {"bf": "2"}}
+WHOLE: dict[str, tuple[Maker, str, str, float]] = {
     # name: (bytes, what was asked for, the suffix, seconds)
-    "webm-live.webm": (lambda folder: clip_bytes(folder, "a.webm", **LIVE), "video", "webm", 1.0),
-    "mp4-fragmented.mp4": (lambda folder: clip_bytes(folder, "a.mp4", **FRAGMENTED), "video", "mp4", 1.0),
-    "mp4-longer-sound.mp4": (lambda folder: clip_bytes(folder, "b.mp4", sound_seconds=1.5), "video", "mp4", 1.0),
-    "matroska.mkv": (lambda folder: clip_bytes(folder, "a.mkv"), "video", "mkv", 1.0),
-    "avi.avi": (
-        lambda folder: clip_bytes(folder, "a.avi", codec="mjpeg", pixel_format="yuvj420p"),
-        "video",
-        "avi",
-        1.0,
-    ),
-    "transport.ts": (lambda folder: clip_bytes(folder, "a.ts"), "video", "ts", 1.0),
-    "transport-with-sound.ts": (lambda folder: clip_bytes(folder, "b.ts", sound_seconds=1.5), "video", "ts", 1.0),
-    "avi-b-frames.avi": (lambda folder: clip_bytes(folder, "b.avi", codec_options={"bf": "2"}), "video", "avi", 1.0),
-    "flash.flv": (lambda folder: clip_bytes(folder, "a.flv", codec_options={"bf": "2"}), "video", "flv", 1.0),
-    "mpeg.mpg": (
-        lambda folder: clip_bytes(folder, "a.mpg", codec="mpeg2video", rate=25, setup=set_rate_of_tv),
-        "video",
-        "mpg",
-        0.4,
-    ),
-    "windows-media.wmv": (lambda folder: clip_bytes(folder, "a.wmv", codec="wmv2"), "video", "wmv", 1.0),
+    "webm-live": (clip("a.webm", **LIVE), "video", "webm", 1.0),
+    "mp4-fragmented": (clip("a.mp4", **FRAGMENTED), "video", "mp4", 1.0),
+    "mp4-longer-sound": (clip("a.mp4", sound_seconds=1.5), "video", "mp4", 1.0),
+    "matroska": (clip("a.mkv"), "video", "mkv", 1.0),
+    "avi": (clip("a.avi", **MJPEG), "video", "avi", 1.0),
+    "avi-b-frames": (clip("a.avi", **B_FRAMES), "video", "avi", 1.0),
+    "transport-with-sound": (clip("a.ts", sound_seconds=1.5), "video", "ts", 1.0),
+    "flash": (clip("a.flv", **B_FRAMES), "video", "flv", 1.0),
+    "mpeg": (clip("a.mpg", **MPEG2), "video", "mpg", 0.4),
+    "windows-media": (clip("a.wmv", codec="wmv2"), "video", "wmv", 1.0),
     "gif": (lambda _: animation("GIF"), "video", "gif", 0.8),
     "webp": (lambda _: animation("WEBP"), "video", "webp", 0.8),
     "apng": (lambda _: animation("PNG"), "video", "png", 0.8),
-    "still-gif": (lambda _: encode_image(make_image(), "GIF"), "image", "gif", 0.0),
+    "still-gif": (still("GIF"), "image", "gif", 0.0),
     "jpeg-no-eoi": (lambda _: encode_image(make_image(), "JPEG")[:-2], "image", "jpg", 0.0),
-    "avif-mif1": (lambda _: avif_of_other_brand(), "image", "avif", 0.0),
-    "bmp": (lambda _: encode_image(make_image(), "BMP"), "image", "bmp", 0.0),
-    "tiff": (lambda _: encode_image(make_image(), "TIFF"), "image", "tiff", 0.0),
-    "tiff-pages": (
-        lambda _: encode_image(make_image(), "TIFF", save_all=True, append_images=[make_image()]),
-        "image",
-        "tiff",
-        0.0,
-    ),
-    "jpeg-mpo": (
-        lambda _: encode_image(make_image(), "MPO", save_all=True, append_images=[make_image()]),
-        "image",
-        "jpg",
-        0.0,
-    ),
-    "jpeg-2000": (lambda _: encode_image(make_image(), "JPEG2000"), "image", "jp2", 0.0),
-    "ppm": (lambda _: encode_image(make_image(), "PPM"), "image", "ppm", 0.0),
+    "jpeg-mpo": (pages("MPO"), "image", "jpg", 0.0),
+    "avif-mif1": (avif_of_other_brand, "image", "avif", 0.0),
+    "bmp": (still("BMP"), "image", "bmp", 0.0),
+    "tiff-pages": (pages("TIFF"), "image", "tiff", 0.0),
+    "jpeg-2000": (still("JPEG2000"), "image", "jp2", 0.0),
+    "ppm": (still("PPM"), "image", "ppm", 0.0),
 }
-
-CUT: dict[str, Callable[[Path], bytes]] = {
-    "webm": lambda folder: half(clip_bytes(folder, "c.webm", **VP9)),
-    "webm-live": lambda folder: half(clip_bytes(folder, "d.webm", **LIVE)),
-    "mp4-fragmented": lambda folder: half(clip_bytes(folder, "c.mp4", **FRAGMENTED)),
-    "mkv": lambda folder: half(clip_bytes(folder, "c.mkv")),
-    "avi": lambda folder: half(clip_bytes(folder, "c.avi", **MJPEG)),
-    "ts": lambda folder: clip_bytes(folder, "c.ts")[:-100],
-    "gif": lambda _: half(animation("GIF")),
-    "webp": lambda _: half(animation("WEBP")),
-    "apng": lambda _: half(animation("PNG")),
-    "jpeg": lambda _: half(encode_image(make_image(), "JPEG")),
+CUT: dict[str, Maker] = {
+    "webm": clip("c.webm", **VP9),
+    "webm-live": clip("c.webm", **LIVE),
+    "mp4-fragmented": clip("c.mp4", **FRAGMENTED),
+    "mkv": clip("c.mkv"),
+    "avi": clip("c.avi", **MJPEG),
+    "gif": lambda _: animation("GIF"),
+    "webp": lambda _: animation("WEBP"),
+    "apng": lambda _: animation("PNG"),
+    "jpeg": still("JPEG"),
 }
+"""What half of is to be found damaged."""
 
 
 def noisy_page(side: int = 1600) -> Image.Image:

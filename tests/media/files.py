@@ -7,7 +7,9 @@ import struct
 from pathlib import Path
 
 import av
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageStat
+
+from eternal_tui.media.decode.frame import Frame
 
 
 def make_image(width: int = 96, height: int = 64) -> Image.Image:
@@ -105,3 +107,12 @@ def silent_frame() -> av.AudioFrame:
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
     return frame
+
+
+def as_image(frame: Frame) -> Image.Image:
+    return Image.frombytes("RGB", (frame.width, frame.height), frame.rgb)
+
+
+def mean_difference(one: Image.Image, other: Image.Image) -> float:
+    """Return by how many levels of 256 two images differ on average, in the channel where they do most."""
+    return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)

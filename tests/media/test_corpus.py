@@ -10,7 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops, ImageOps, ImageStat
+from PIL import Image, ImageOps
 
 from eternal_tui.media.decode.filetype import MediaInfo
 from eternal_tui.media.decode.frame import Canvas, Frame, Viewport
@@ -21,7 +21,7 @@ from eternal_tui.media.decode.video_scaling import HLG, PQ
 from eternal_tui.media.errors import BrokenFile
 from eternal_tui.media.limits import DecodeLimits
 from tests.media import corpus
-from tests.media.files import encode_image, make_image
+from tests.media.files import as_image, encode_image, make_image, mean_difference
 
 
 def check(data: bytes, expect: str = "video") -> MediaInfo:
@@ -32,14 +32,6 @@ def grey(found: TimedFrame | Frame) -> int:
     """Return the middle pixel's red."""
     rgb = found.rgb if isinstance(found, Frame) else found.frame.rgb
     return rgb[len(rgb) // 6 * 3]
-
-
-def as_image(frame: Frame) -> Image.Image:
-    return Image.frombytes("RGB", (frame.width, frame.height), frame.rgb)
-
-
-def mean_difference(one: Image.Image, other: Image.Image) -> float:
-    return max(ImageStat.Stat(ImageChops.difference(one, other)).mean)
 
 
 @pytest.mark.parametrize("name", corpus.WHOLE)
@@ -66,19 +58,23 @@ def test_a_whole_file_is_checked_and_shown(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", corpus.CUT)
 def test_half_a_file_is_broken(tmp_path: Path, name: str) -> None:
+    data = corpus.CUT[name](tmp_path)
     with pytest.raises(BrokenFile):
-        check(corpus.CUT[name](tmp_path))
+        check(data[: len(data) // 2])
 
 
-def test_two_recordings_in_one_transport_stream_are_kept(tmp_path: Path) -> None:
-    data = corpus.clip_bytes(tmp_path, "a.ts")
+def test_two_recordings_in_one_transport_stream_are_kept_and_a_cut_one_is_broken(tmp_path: Path) -> None:
+    """Where they meet a packet counts as damaged."""
+    data = corpus.clip("a.ts")(tmp_path)
     assert check(data + data).seconds == pytest.approx(1.0)
+    with pytest.raises(BrokenFile):
+        check(data[:-100])
 
 
 def test_an_interlaced_clip_is_drawn_in_a_single_row(tmp_path: Path) -> None:
+    """The check draws one pixel, which two fields cannot be scaled to."""
     options = {"flags": "+ilme+ildct", "x264-params": "interlaced=1"}
-    data = corpus.clip_bytes(tmp_path, "a.mp4", codec_options=options)
-    assert check(data).seconds == pytest.approx(1.0)
+    assert check(corpus.clip("a.mp4", codec_options=options)(tmp_path)).seconds == pytest.approx(1.0)
 
 
 def test_frames_of_uneven_length_are_stepped_one_by_one(tmp_path: Path) -> None:
@@ -127,22 +123,17 @@ def test_a_mirrored_clip_is_mirrored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("transfer", "low", "high"), [(PQ, 185, 235), (HLG, 150, 240)])
 def test_a_page_in_hdr_is_not_grey(tmp_path: Path, transfer: int, low: int, high: int) -> None:
-    """White at 203 nits is 58 % of PQ's signal and 75 % of HLG's: drawn as it stands it was a dull grey."""
+    """White at 203 nits is 58 % of PQ's signal and 75 % of HLG's."""
+
+    def shown(level: int) -> int:
+        image, setup = Image.new("RGB", (96, 64), (level,) * 3), corpus.set_colours(transfer)
+        path = corpus.write_clip(tmp_path / f"{level}.mkv", [image], pixel_format="yuv420p10le", setup=setup)
+        return grey(poster(path, Canvas(8, 4)))
+
     level = round(255 * (0.58 if transfer == PQ else 0.75))
-    image = Image.new("RGB", (96, 64), (level,) * 3)
-    path = corpus.write_clip(
-        tmp_path / "a.mkv", [image], pixel_format="yuv420p10le", setup=corpus.set_colours(transfer)
-    )
-    shown = grey(poster(path, Canvas(8, 4)))
-    assert low <= shown <= high
-    assert shown > level + 5
-    black = corpus.write_clip(
-        tmp_path / "b.mkv",
-        [Image.new("RGB", (96, 64))],
-        pixel_format="yuv420p10le",
-        setup=corpus.set_colours(transfer),
-    )
-    assert grey(poster(black, Canvas(8, 4))) <= 3
+    assert low <= shown(level) <= high
+    assert shown(level) > level + 5
+    assert shown(0) <= 3
 
 
 @pytest.mark.parametrize(
@@ -164,15 +155,8 @@ def test_a_transparent_clip_lies_over_the_background(tmp_path: Path, name: str, 
         assert all(abs(one - other) <= 6 for one, other in zip(shown.getpixel(at), wanted, strict=True))  # type: ignore[arg-type]
 
 
-def test_the_codec_is_called_by_its_name(tmp_path: Path) -> None:
-    path = corpus.write_clip(
-        tmp_path / "a.mp4", [make_image(96, 64)], codec="libsvtav1", codec_options={"preset": "13"}
-    )
-    assert corpus.clip_facts(path).codec == "av1"
-
-
-@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("zoom", [1.0, 4.0])
 def test_an_image_is_drawn_as_pillow_has_it(tmp_path: Path, kind: str, orientation: int, zoom: float) -> None:
     path = tmp_path / f"a.{kind.lower()}"
@@ -194,7 +178,7 @@ def test_an_image_is_drawn_as_pillow_has_it(tmp_path: Path, kind: str, orientati
     assert mean_difference(as_image(frame), wanted) < 2
 
 
-@pytest.mark.parametrize("side", [60, 120, 200, 320, 500])
+@pytest.mark.parametrize("side", [60, 200, 500])
 def test_a_jpeg_is_as_good_as_scaled_from_all_its_pixels(tmp_path: Path, side: int) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encode_image(corpus.noisy_page(), "JPEG", quality=90))

@@ -19,12 +19,6 @@ def pixels(frame: Frame) -> list[tuple[int, int, int]]:
     return list(zip(*[iter(frame.rgb)] * 3, strict=True))
 
 
-def corner(frame: Frame, right: bool, bottom: bool) -> tuple[int, int, int]:
-    x = frame.width - 2 if right else 1
-    y = frame.height - 2 if bottom else 1
-    return pixels(frame)[y * frame.width + x]
-
-
 @pytest.mark.parametrize(
     ("size", "cells", "cell", "expected"),
     [
@@ -41,45 +35,6 @@ def test_frames_fit_their_cells(
     size: tuple[int, int], cells: tuple[int, int], cell: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     assert fit_size(*size, *cells, cell) == expected
-
-
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "GIF", "AVIF"])
-def test_scaling_is_pillow_s_own_box(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / f"a.{kind.lower()}"
-    path.write_bytes(encode_image(make_image(160, 160), kind))
-    with Image.open(path) as opened:
-        expected = opened.convert("RGB").resize((40, 40), Image.Resampling.BOX)
-    assert image_frame(path, Canvas(40, 20)) == Frame(40, 40, expected.tobytes())
-
-
-def test_a_jpeg_scaled_while_decoding_looks_the_same(tmp_path: Path) -> None:
-    """Decoding at an eighth is four times faster; no pixel may be off by more than what JPEG itself blurs."""
-    path = tmp_path / "a.jpg"
-    path.write_bytes(encode_image(make_image(640, 640), "JPEG", quality=95))
-    with Image.open(path) as opened:
-        exact = opened.resize((80, 80), Image.Resampling.BOX).tobytes()
-    got = image_frame(path, Canvas(80, 40)).rgb
-    assert max(abs(one - other) for one, other in zip(got, exact, strict=True)) <= 24
-    assert sum(abs(one - other) for one, other in zip(got, exact, strict=True)) / len(got) < 2
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_stand_upright(tmp_path: Path, orientation: int) -> None:
-    """The red corner of the stored picture ends where EXIF says that its top left corner belongs."""
-    path = tmp_path / "a.jpg"
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path.write_bytes(encode_image(make_image(96, 64), "JPEG", exif=exif, quality=95, subsampling=0))
-    frame = image_frame(path, Canvas(24, 12))
-    assert (frame.width > frame.height) == (orientation < 5)
-    places = {1: (0, 0), 2: (1, 0), 3: (1, 1), 4: (0, 1), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
-    reddest = max(((right, bottom) for right in (0, 1) for bottom in (0, 1)), key=lambda at: _redness(frame, *at))
-    assert reddest == places[orientation]
-
-
-def _redness(frame: Frame, right: int, bottom: int) -> int:
-    red, green, blue = corner(frame, bool(right), bool(bottom))
-    return red - green - blue
 
 
 def test_unreadable_exif_spoils_no_picture(tmp_path: Path) -> None:

@@ -17,8 +17,7 @@ from eternal_tui.media.decode.images import image_frame, is_animated
 from eternal_tui.media.decode.validate import check_decodes, check_magic
 from eternal_tui.media.decode.video import VideoReader
 from eternal_tui.media.limits import DecodeLimits
-from tests.media.files import make_image
-from tests.media.test_corpus import as_image, mean_difference
+from tests.media.files import as_image, make_image, mean_difference
 
 pytestmark = pytest.mark.long
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image
 
 from eternal_tui.media.decode.frame import Canvas, Viewport, visible_crop
 from eternal_tui.media.decode.video import AsyncVideo, TimedFrame, VideoReader, poster
 from eternal_tui.media.errors import BrokenFile
 from tests.media.corpus import clip_facts
-from tests.media.files import make_image, rotate_video, write_scene_video, write_video
+from tests.media.files import as_image, make_image, mean_difference, rotate_video, write_scene_video, write_video
 
 
 def frame_number(found: TimedFrame) -> int:
@@ -27,53 +27,39 @@ def frame_number(found: TimedFrame) -> int:
     return round(found.frame.rgb[len(found.frame.rgb) // 2] / 8)
 
 
-@pytest.mark.parametrize("sound", [False, True])
-def test_facts(tmp_path: Path, sound: bool) -> None:
-    facts = clip_facts(write_video(tmp_path / "a.mp4", sound=sound))
+def test_facts(tmp_path: Path) -> None:
+    facts = clip_facts(write_video(tmp_path / "a.mp4", sound=True))
     assert (facts.width, facts.height, facts.frame_rate, facts.codec) == (96, 64, 24.0, "h264")
-    assert facts.has_sound is sound
+    assert facts.has_sound
     assert facts.seconds == pytest.approx(1.0, abs=0.1)
 
 
-def test_the_poster_is_the_first_frame(clip_path: Path) -> None:
-    frame = poster(clip_path, Canvas(30, 20))
-    assert (frame.width, frame.height, len(frame.rgb)) == (30, 20, 30 * 20 * 3)
+@pytest.mark.parametrize("columns", [1, 7, 30, 33])
+def test_the_poster_is_the_first_frame_without_padding(clip_path: Path, columns: int) -> None:
+    frame = poster(clip_path, Canvas(columns, 20))
+    assert len(frame.rgb) == frame.width * frame.height * 3
     assert max(frame.rgb) <= 4
 
 
 @pytest.mark.parametrize(("quarters", "turn"), [(0, 0), (1, -90), (2, 180), (3, 90)])
-def test_a_clip_filmed_sideways_stands_upright(tmp_path: Path, quarters: int, turn: int) -> None:
+@pytest.mark.parametrize("zoom", [1.0, 8.0, 16.0])
+def test_a_clip_filmed_sideways_is_upright_whole_and_zoomed(
+    tmp_path: Path, quarters: int, turn: int, zoom: float
+) -> None:
     path = rotate_video(write_scene_video(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
     upright = make_image(96, 64).rotate(turn, expand=True)
-    facts = clip_facts(path)
-    assert (facts.width, facts.height) == upright.size
-    with VideoReader(path, Canvas(*upright.size, cell_size=(1, 1))) as reader:
-        for found in (reader.frame_at(0.0), reader.step(1), reader.frame_at(0.0)):
-            shown = Image.frombytes("RGB", (found.frame.width, found.frame.height), found.frame.rgb)
-            assert shown.size == upright.size
-            corners = [shown.crop(box) for box in _corners(upright)]
-            wanted = [upright.crop(box) for box in _corners(upright)]
-            for one, other in zip(corners, wanted, strict=True):
-                assert max(ImageStat.Stat(ImageChops.difference(one, other)).mean) < 20
-
-
-@pytest.mark.parametrize(("quarters", "turn"), [(0, 0), (1, -90), (2, 180), (3, 90)])
-@pytest.mark.parametrize("zoom", [8.0, 16.0])
-def test_a_corner_of_a_clip_is_the_corner_one_sees(tmp_path: Path, quarters: int, turn: int, zoom: float) -> None:
-    path = rotate_video(write_scene_video(tmp_path / "a.mp4", frames=3, width=96, height=64), quarters)
-    upright = make_image(96, 64).rotate(turn, expand=True)
-    width, height = upright.size
     with VideoReader(path) as reader:
+        assert (reader.info.width, reader.info.height) == upright.size
         for x, y in itertools.product((0.0, 1.0), repeat=2):
-            view = Viewport(zoom, x, y)
-            reader.resize(Canvas(width, height, (1, 1), view))
-            part = visible_crop(upright.size, Canvas(width, height, (1, 1), view))
-            found = reader.frame_at(0.0).frame
-            seen = Image.frombytes("RGB", (found.width, found.height), found.rgb)
+            canvas = Canvas(*upright.size, (1, 1), Viewport(zoom, x, y))
+            reader.resize(canvas)
+            part = visible_crop(upright.size, canvas)
+            shown = as_image(reader.frame_at(0.0).frame)
             box = (part.left, part.top, part.right, part.bottom)
             wanted = upright.resize((part.width, part.height), Image.Resampling.BILINEAR, box=box)
-            assert seen.size == wanted.size == upright.size
-            assert max(ImageStat.Stat(ImageChops.difference(seen, wanted)).mean) < 20
+            assert shown.size == wanted.size == upright.size
+            # Something moves across a third of the scene.
+            assert mean_difference(shown, wanted) < (20 if zoom > 1 else 40)
 
 
 def test_a_part_of_a_clip_costs_no_more_than_the_clip_has_pixels(clip_path: Path) -> None:
@@ -86,17 +72,6 @@ def test_a_part_of_a_clip_costs_no_more_than_the_clip_has_pixels(clip_path: Path
         tracemalloc.stop()
     assert len(found.rgb) == found.width * found.height * 3
     assert peak < 8 * len(found.rgb)
-
-
-def _corners(image: Image.Image) -> list[tuple[int, int, int, int]]:
-    width, height = image.size
-    return [(x, y, x + 12, y + 12) for x in (0, width - 12) for y in (0, height - 12)]
-
-
-@pytest.mark.parametrize("columns", [1, 7, 30, 33])
-def test_odd_sizes_have_no_padding(clip_path: Path, columns: int) -> None:
-    frame = poster(clip_path, Canvas(columns, 100))
-    assert len(frame.rgb) == frame.width * frame.height * 3
 
 
 @settings(deadline=None, max_examples=30)
@@ -116,12 +91,6 @@ def test_stepping_back_and_forth(clip_path: Path) -> None:
         reader.frame_at(1.0)
         ends = [reader.step(1) for _ in range(3)]
         assert [(frame_number(found), found.is_last) for found in ends] == [(23, True)] * 3
-
-
-def test_frames_in_between_are_skipped_not_queued(clip_path: Path) -> None:
-    """Reading at 4 frames a second from 24 costs 4 frames' scaling: thinning is asking for later moments."""
-    with VideoReader(clip_path, Canvas(8, 4)) as reader:
-        assert [frame_number(reader.frame_at(quarter / 4)) for quarter in range(4)] == [0, 6, 12, 18]
 
 
 def test_one_read_is_bounded(clip_path: Path) -> None:

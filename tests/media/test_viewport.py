@@ -20,7 +20,7 @@ from eternal_tui.media.decode.frame import (
     visible_crop,
     zoom_viewport,
 )
-from eternal_tui.media.decode.images import FrameCache, image_frame
+from eternal_tui.media.decode.images import image_frame
 from tests.media.files import encode_image
 
 sides = st.integers(1, 9_000)
@@ -77,21 +77,6 @@ def test_steps_beyond_the_edge_are_not_saved_up(view: Viewport, steps: list[tupl
         assert back.right < at_edge.right
 
 
-@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
-def test_a_corner_of_a_turned_picture_is_the_corner_one_sees(tmp_path: Path, orientation: int) -> None:
-    upright = Image.new("RGB", (200, 200), "blue")
-    upright.paste("red", (0, 0, 50, 50))
-    turns = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}
-    stored = upright.transpose(turns[orientation]) if orientation in turns else upright
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = tmp_path / "a.png"
-    path.write_bytes(encode_image(stored, "PNG", exif=exif))
-    frame = image_frame(path, Canvas(20, 10, viewport=Viewport(4, 0.0, 0.0)))
-    assert (frame.width, frame.height) == (20, 20)
-    assert set(zip(*[iter(frame.rgb)] * 3, strict=True)) == {(255, 0, 0)}
-
-
 def test_a_part_of_a_large_jpeg_is_as_sharp_as_asked_for(tmp_path: Path) -> None:
     """Stripes invisible from afar are told apart close up."""
     image = Image.new("L", (1600, 400))
@@ -102,10 +87,3 @@ def test_a_part_of_a_large_jpeg_is_as_sharp_as_asked_for(tmp_path: Path) -> None
     row = [frame.rgb[x * 3] for x in range(frame.width)]
     assert min(row) < 60
     assert max(row) > 195
-
-
-def test_the_cache_tells_views_apart(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.write_bytes(encode_image(Image.linear_gradient("L").convert("RGB"), "PNG"))
-    cache = FrameCache()
-    assert cache.load_image(path, Canvas(20, 10)) != cache.load_image(path, Canvas(20, 10, viewport=Viewport(2, 0, 0)))
