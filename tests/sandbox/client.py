@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -25,6 +26,9 @@ VIDEO_BODY: dict[str, Any] = {
     "type": "video",
     "duration": 1,
 }
+
+
+Download = Callable[..., Awaitable[httpx.Response]]
 
 
 def api_client(sandbox: Sandbox) -> httpx.AsyncClient:

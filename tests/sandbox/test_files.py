@@ -13,14 +13,12 @@ import pytest
 from PIL import Image
 
 from eternal_tui.sandbox.server import Sandbox
-from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_client, finish_job, poll, submit
+from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, Download, api_client, finish_job, poll, submit
 
 
-async def test_a_picture_is_a_jpeg_of_the_set_size(
-    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
-) -> None:
+async def test_an_image_is_a_jpeg_of_the_set_size(sandbox: Sandbox, download: Download) -> None:
     for quality, size in (("low", (96, 128)), ("high", (144, 192))):
-        answer = await cdn.get(await finish_job(sandbox, api, IMAGE_BODY | {"quality": quality}))
+        answer = await download(quality=quality)
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "image/jpeg"
         assert int(answer.headers["content-length"]) == len(answer.content)
@@ -31,10 +29,8 @@ async def test_a_picture_is_a_jpeg_of_the_set_size(
 
 
 @pytest.mark.parametrize(("seconds", "audio"), [(1, True), (2, False)])
-async def test_a_clip_is_h264_with_sound_if_wanted(
-    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, seconds: int, audio: bool
-) -> None:
-    answer = await cdn.get(await finish_job(sandbox, api, VIDEO_BODY | {"duration": seconds, "audio": audio}))
+async def test_a_clip_is_h264_with_sound_if_wanted(download: Download, seconds: int, audio: bool) -> None:
+    answer = await download(type="video", duration=seconds, audio=audio)
     assert answer.headers["content-type"] == "video/mp4"
     with av.open(io.BytesIO(answer.content), "r") as container:
         video = container.streams.video[0]
@@ -46,28 +42,24 @@ async def test_a_clip_is_h264_with_sound_if_wanted(
     assert frames[0] != frames[-1]
 
 
-async def download_result(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient, **fields: Any) -> bytes:
-    return (await cdn.get(await finish_job(sandbox, api, IMAGE_BODY | fields))).content
-
-
-async def test_the_same_order_gives_the_same_picture_and_another_prompt_another(
-    sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
+async def test_the_same_request_gives_the_same_image_and_another_prompt_another(
+    download: Download, cdn: httpx.AsyncClient
 ) -> None:
-    first = await download_result(sandbox, api, cdn)
-    others = [
-        await download_result(sandbox, api, cdn, prompt="At the harbour, evening"),
-        await download_result(sandbox, api, cdn, prompt="Dancing in the snow"),
-        await download_result(sandbox, api, cdn, images=["6873"]),
-        await download_result(sandbox, api, cdn, quality="high"),
+    first = (await download()).content
+    changes: list[dict[str, Any]] = [
+        {"prompt": "At the harbour, evening"},
+        {"prompt": "Dancing in the snow"},
+        {"images": ["6873"]},
+        {"quality": "high"},
     ]
-    assert len({first, *others}) == 5
-    async with Sandbox(TINY_SETTINGS) as again, api_client(again) as its_api:
-        assert await download_result(again, its_api, cdn) == first
-    async with Sandbox(msgspec.structs.replace(TINY_SETTINGS, seed=8)) as other, api_client(other) as its_api:
-        assert await download_result(other, its_api, cdn) != first
+    assert len({first, *[(await download(**change)).content for change in changes]}) == 5
+    for seed, is_same in ((7, True), (8, False)):
+        settings = msgspec.structs.replace(TINY_SETTINGS, seed=seed)
+        async with Sandbox(settings) as again, api_client(again) as api:
+            assert ((await cdn.get(await finish_job(again, api))).content == first) is is_same
 
 
-async def test_every_poll_signs_afresh_and_all_links_work(
+async def test_every_poll_signs_afresh_and_links_run_out(
     sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient
 ) -> None:
     request_id = await submit(api)
@@ -75,19 +67,11 @@ async def test_every_poll_signs_afresh_and_all_links_work(
     links = {(await poll(api, request_id))["result_url"] for _ in range(3)}
     assert len(links) == 3
     assert len({httpx.URL(link).path for link in links}) == 1
-    for link in links:
-        assert (await cdn.get(link)).status_code == 200
-    assert sandbox.state.renderer.render_count == 1
-
-
-async def test_a_link_runs_out(sandbox: Sandbox, api: httpx.AsyncClient, cdn: httpx.AsyncClient) -> None:
-    request_id = await submit(api)
-    sandbox.finish(request_id)
-    link = (await poll(api, request_id))["result_url"]
     sandbox.advance(24 * 3600 - 60)
-    assert (await cdn.get(link)).status_code == 200
+    assert [(await cdn.get(link)).status_code for link in links] == [200] * 3
+    assert sandbox.state.renderer.render_count == 1
     sandbox.advance(120)
-    expired = await cdn.get(link)
+    expired = await cdn.get(links.pop())
     assert expired.status_code == 403
     assert expired.headers["content-type"].startswith("application/xml")
     assert "Request has expired" in expired.text
@@ -180,16 +164,10 @@ async def test_the_cache_is_bounded_and_one_file_is_drawn_once() -> None:
 async def test_files_can_be_drawn_before_they_are_asked_for() -> None:
     settings = msgspec.structs.replace(TINY_SETTINGS, prerender=True)
     async with Sandbox(settings) as sandbox, api_client(sandbox) as api, httpx.AsyncClient(verify=False) as cdn:
-        request_id = await submit(api)
-        sandbox.finish()
-        link = (await poll(api, request_id))["result_url"]
-        await poll(api, request_id)
+        link = await finish_job(sandbox, api)
         assert (await cdn.get(link)).status_code == 200
         assert sandbox.state.renderer.render_count == 1
-        await submit(api, VIDEO_BODY)
-        sandbox.finish()
-        await poll(api, sandbox.charged[-1])
-    assert sandbox.downloads[0].path in link
+        await finish_job(sandbox, api, VIDEO_BODY)
     assert len(sandbox.downloads) == 1
 
 
