@@ -229,7 +229,7 @@ async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the page that `export --format html` makes of this history, as Chromium shows it."""
     from eternal_tui.cli.commands.export import gallery_items
     from eternal_tui.core.sanitize import SafeText
-    from eternal_tui.media.export.html_gallery import write_gallery
+    from eternal_tui.media.galleries import write_gallery
 
     await finished(app, 4)
     with tempfile.TemporaryDirectory() as folder:
@@ -249,7 +249,7 @@ async def exported(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
 async def on_one_sheet(pilot: Pilot[None], app: EternalApp) -> None:  # noqa: ARG001
     """Keep the contact sheet that `export --format sheet` makes of this history."""
     from eternal_tui.cli.commands.export import gallery_items
-    from eternal_tui.media.export.contact_sheet import write_contact_sheet
+    from eternal_tui.media.galleries import write_contact_sheet
 
     await finished(app, 4)
     with (HERE / "sheet.png").open("wb") as file:

@@ -22,7 +22,7 @@ from eternal_tui.jobs.formatting import job_to_json
 from eternal_tui.jobs.model import Job
 
 if TYPE_CHECKING:
-    from eternal_tui.media.export.xmp import Splice
+    from eternal_tui.media.xmp import Splice
 
 MAX_FILENAME_CHARS = 120
 """Characters of a proposed name: as many as a line shows."""
@@ -190,7 +190,7 @@ class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
 def write_copy(job: Job, results_dir: Path, options: CopyOptions, *, number: int = 1) -> Path:
     """Copy the job's verified file, with -2, -3 … where a name is taken, and return the path. Raises OSError."""
     # 10 ms that no start needs.
-    from eternal_tui.media.export.xmp import embedding_splices, xmp_packet
+    from eternal_tui.media.xmp import embedding_splices, xmp_packet
 
     source = result_path(job, results_dir)
     if source is None or not source.is_file():

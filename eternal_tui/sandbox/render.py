@@ -83,7 +83,7 @@ class MediaRenderer:
         return drawn
 
     def _draw(self, subject: ParsedRequest | int) -> bytes:
-        from eternal_tui.sandbox.stage import Stage, draw_portrait
+        from eternal_tui.sandbox.scene import Stage, draw_portrait
 
         settings = self._settings
         if self._stop_event.is_set():

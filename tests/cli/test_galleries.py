@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from eternal_tui.core.sanitize import sanitize, sanitize_block
-from eternal_tui.media.export.contact_sheet import MAX_ITEMS, write_contact_sheet
-from eternal_tui.media.export.html_gallery import GalleryItem, write_gallery
+from eternal_tui.media.galleries import MAX_ITEMS, GalleryItem, write_contact_sheet, write_gallery
 from tests.cli.chromium import CHROMIUM_PATH, open_in_chromium
 from tests.cli.program import Program
 from tests.media.files import encode_image, make_image, write_scene_video

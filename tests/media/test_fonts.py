@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eternal_tui.media.export.contact_sheet import FONT_PATHS, FontStack
+from eternal_tui.media.galleries import FONT_PATHS, FontStack
 
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf")
 

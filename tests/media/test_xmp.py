@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from eternal_tui.jobs.copies import copy_to
-from eternal_tui.media.export.xmp import embedding_splices, xmp_packet
+from eternal_tui.media.xmp import embedding_splices, xmp_packet
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import Program, threaded_sandbox
 

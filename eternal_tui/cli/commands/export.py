@@ -25,7 +25,7 @@ from eternal_tui.jobs.formatting import character_label, cost_label, file_label,
 
 if TYPE_CHECKING:
     from eternal_tui.jobs.model import Job
-    from eternal_tui.media.export.html_gallery import GalleryItem
+    from eternal_tui.media.galleries import GalleryItem
 
 
 EPILOG = """\
@@ -128,7 +128,7 @@ def _parse_megabytes(text: str) -> float:
 
 def gallery_items(jobs: Iterator[Job], results_dir: Path) -> Iterator[GalleryItem]:
     """Yield the results, in the order of the jobs."""
-    from eternal_tui.media.export.html_gallery import GalleryItem
+    from eternal_tui.media.galleries import GalleryItem
 
     for job in jobs:
         path = result_path(job, results_dir)
@@ -154,7 +154,7 @@ def _item_details(job: Job) -> Iterator[tuple[SafeText, SafeText]]:
 
 
 def _write_html(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:
-    from eternal_tui.media.export.html_gallery import write_gallery
+    from eternal_tui.media.galleries import write_gallery
 
     about = format_safe("Results of eternal-tui, {day}", day=format_datetime(time.time(), "%Y-%m-%d"))
     limit = int(context.arguments.megabytes * 1_000_000)
@@ -165,7 +165,7 @@ def _write_html(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[in
 
 
 def _write_sheet(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int, str]:
-    from eternal_tui.media.export.contact_sheet import MAX_ITEMS, write_contact_sheet
+    from eternal_tui.media.galleries import MAX_ITEMS, write_contact_sheet
 
     raw = getattr(file, "buffer", None)
     if raw is None:

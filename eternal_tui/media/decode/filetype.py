@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Literal
 
@@ -135,3 +136,17 @@ def _suffix_by_brands(head: bytes) -> str:
 def looks_like_text(head: bytes) -> bool:
     """Tell a web page, XML or JSON answer from a file: the usual form of a storage's refusal."""
     return head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1] in (b"<", b"{", b"[")
+
+
+def webp_canvas(header: bytes) -> tuple[int, int, bool] | None:
+    """Return width, height and whether it has alpha, by the 18 bytes that follow a WebP's own name."""
+    if header[:4] == b"VP8X" and len(header) == 18:
+        width, height = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (12, 15))
+        return width, height, bool(header[8] & 0x10)
+    if header[:4] == b"VP8 " and header[11:14] == b"\x9d\x01\x2a":
+        width, height = struct.unpack("<HH", header[14:18])
+        return width & 0x3FFF, height & 0x3FFF, False
+    if header[:4] == b"VP8L" and header[8:9] == b"\x2f":
+        bits = int.from_bytes(header[9:13], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
+    return None

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import msgspec
 
-from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES, MediaInfo
+from eternal_tui.media.decode.filetype import ANIMATED_SUFFIXES, MediaInfo, webp_canvas
 from eternal_tui.media.decode.frame import ONE_CELL, Canvas, Crop, Frame, visible_crop
 from eternal_tui.media.decode.large_images import check_memory, draft_for, reduce_box
-from eternal_tui.media.decode.structure import webp_canvas
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile, translate_decode_errors
 from eternal_tui.media.limits import DecodeLimits
 

@@ -1,1 +1,0 @@
-"""HTML galleries and contact sheets."""
