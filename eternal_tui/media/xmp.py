@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
-from eternal_tui.media.decode.filetype import webp_canvas
-from eternal_tui.media.decode.large_images import png_chunk
-from eternal_tui.media.decode.validate import iso_boxes
+from eternal_tui.media.decode.filetype import iso_boxes, png_chunk, webp_canvas
 
 NAMESPACE = "https://eternal-tui.invalid/xmp/1.0/"
 _JPEG_HEADER = b"http://ns.adobe.com/xap/1.0/\x00"

@@ -1,15 +1,19 @@
-"""What a file is: its type by its first bytes, and its facts once it is decoded and saved."""
+"""What a file is by its bytes alone: its type, its outermost parts; and its facts once it is decoded and saved."""
 
 from __future__ import annotations
 
 import struct
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
 MediaKind = Literal["image", "video"]
 
+MAX_ELEMENTS = 2_000_000
+"""Boxes or blocks walked at most: a fragmented hour has some hundred thousand."""
 HEAD_BYTES = 400
 """Enough for every signature below: an MPEG transport stream shows itself by its third packet."""
 
@@ -150,3 +154,24 @@ def webp_canvas(header: bytes) -> tuple[int, int, bool] | None:
         bits = int.from_bytes(header[9:13], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
     return None
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """Return a chunk with its length and checksum."""
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def iso_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Yield the name and the end of each outermost box of an ISO base media file, up to what is no box of a length."""
+    at = 0
+    for _ in range(MAX_ELEMENTS):
+        file.seek(at)
+        head = file.read(16)
+        length = int.from_bytes(head[:4], "big")
+        if length == 1:
+            length = int.from_bytes(head[8:16], "big")
+        if len(head) < 8 or length < 8:
+            # 0 is a box that reaches to the end, the rest is padding.
+            return
+        at += length
+        yield head[4:8], at

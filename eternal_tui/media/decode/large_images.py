@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 import zlib
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from eternal_tui.media.decode.filetype import png_chunk
 from eternal_tui.media.errors import BrokenFile, UnsupportedFile
 
 if TYPE_CHECKING:
@@ -189,8 +189,3 @@ def _wrap_png(size: tuple[int, int], colour: int, rows: bytes) -> bytes:
     header = b"".join(side.to_bytes(4, "big") for side in size) + bytes((8, colour, 0, 0, 0))
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 0)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, data) for kind, data in chunks)
-
-
-def png_chunk(kind: bytes, data: bytes) -> bytes:
-    """Return a chunk with its length and checksum."""
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import BinaryIO
 
 import msgspec
 
 from eternal_tui.media.decode.filetype import (
     HEAD_BYTES,
+    MAX_ELEMENTS,
     FileType,
     MediaInfo,
     MediaKind,
     detect_file_type,
+    iso_boxes,
     looks_like_text,
 )
 from eternal_tui.media.decode.images import image_info
@@ -28,8 +30,6 @@ from eternal_tui.media.limits import DecodeLimits
 CUT = "it ends before its data does"
 _BAD_CHECKSUM = "its checksums do not match"
 _BLOCK_BYTES = 1 << 20
-_MAX_ELEMENTS = 2_000_000
-"""Boxes or blocks walked at most: a fragmented hour has some hundred thousand."""
 
 _ISO_BOXES = frozenset({b"mdat", b"moof", b"moov", b"mfra", b"meta", b"free", b"skip", b"sidx", b"wide", b"ftyp"})
 _EBML_SEGMENT, _EBML_CLUSTER = 0x18538067, 0x1F43B675
@@ -41,22 +41,6 @@ def find_damage(file: BinaryIO, file_type: FileType) -> str | None:
     return walk(file, file.seek(0, os.SEEK_END)) if walk is not None else None
 
 
-def iso_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield the name and the end of each outermost box of an ISO base media file, up to what is no box of a length."""
-    at = 0
-    for _ in range(_MAX_ELEMENTS):
-        file.seek(at)
-        head = file.read(16)
-        length = int.from_bytes(head[:4], "big")
-        if length == 1:
-            length = int.from_bytes(head[8:16], "big")
-        if len(head) < 8 or length < 8:
-            # 0 is a box that reaches to the end, the rest is padding.
-            return
-        at += length
-        yield head[4:8], at
-
-
 def _iso_damage(file: BinaryIO, size: int) -> str | None:
     for kind, end in iso_boxes(file):
         if end > size:
@@ -66,7 +50,7 @@ def _iso_damage(file: BinaryIO, size: int) -> str | None:
 
 def _ebml_damage(file: BinaryIO, size: int) -> str | None:
     at = 0
-    for _ in range(_MAX_ELEMENTS):
+    for _ in range(MAX_ELEMENTS):
         if at >= size:
             return None
         file.seek(at)
@@ -97,7 +81,7 @@ def _ebml_damage(file: BinaryIO, size: int) -> str | None:
 
 def _png_damage(file: BinaryIO, size: int) -> str | None:
     at = 8
-    for _ in range(_MAX_ELEMENTS):
+    for _ in range(MAX_ELEMENTS):
         file.seek(at)
         head = file.read(8)
         if len(head) < 8:
