@@ -117,17 +117,15 @@ def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> Fo
             return FoundKey(parse_key(text, variable), variable)
     if settings.api_key_command.strip():
         return FoundKey(_key_from_command(settings.api_key_command, environ), "api_key_command")
-    timeout: KeyringTimeout | None = None
+    path = key_file(settings)
     try:
         if (stored := _key_from_keyring(settings)) is not None:
             return FoundKey(stored, "the system keyring")
-    except KeyringTimeout as error:
-        timeout = error
-    if (kept := _key_from_file(key_file(settings))) is not None:
-        return FoundKey(kept, str(key_file(settings)))
-    if timeout is not None:
-        raise timeout
-    return None
+    except KeyringTimeout:
+        if not os.path.lexists(path):
+            raise
+    kept = _key_from_file(path)
+    return None if kept is None else FoundKey(kept, str(path))
 
 
 def overriding_key_source(settings: Settings, environ: Mapping[str, str]) -> str:
