@@ -163,26 +163,15 @@ _KEY_REJECTED = _ErrorSpec(
     "Run `eternal-tui login` to set a new key.",
     "Run `eternal-tui login` to set a new key.",
 )
-_NOT_FOUND = _ErrorSpec(
-    NotFound,
-    "Not found",
-    "Check the character ID and base_url, then retry.",
-    "Check base_url.",
-)
+_NOT_FOUND = _ErrorSpec(NotFound, "Not found", "Check the character ID and base_url, then retry.", "Check base_url.")
 _REQUEST_TIMEOUT = _ErrorSpec(RequestRejected, "Request timed out", "Retry.")
-_INSUFFICIENT_CREDITS = _ErrorSpec(
-    InsufficientCredits,
-    "Not enough credits",
-    "Top up your account, then retry.",
-)
+_INSUFFICIENT_CREDITS = _ErrorSpec(InsufficientCredits, "Not enough credits", "Top up your account, then retry.")
 _RATE_LIMITED = _ErrorSpec(RateLimited, "Rate limited", "Retry later.")
 _PAID_REJECTED = _ErrorSpec(RequestRejected, "Request rejected", "Change the request, then retry.")
 _FREE_REJECTED = _PAID_REJECTED._replace(summary="The API refused to answer")
 _MODERATED = _PAID_REJECTED._replace(summary="Content not allowed", paid_advice="Change the prompt, then retry.")
 _BLOCKED = _ErrorSpec(
-    RequestRejected,
-    "Blocked by a proxy or firewall, not by the API",
-    "Check the network or VPN, then retry.",
+    RequestRejected, "Blocked by a proxy or firewall, not by the API", "Check the network or VPN, then retry."
 )
 _PROXY_LOGIN = _ErrorSpec(
     RequestRejected,

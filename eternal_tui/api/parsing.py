@@ -76,9 +76,7 @@ def parse_poll(body: bytes, *, expected_id: str = "") -> PollResponse:
     named = [each.casefold() for each in fields.find_request_ids(objects)]
     if expected_id and named and expected_id.casefold() not in named:
         # From a cache or proxy that mixes responses up: the link would be that of another result.
-        raise errors.InvalidResponse(
-            "Response is about another request and was ignored. Checking again (free).",
-        )
+        raise errors.InvalidResponse("Response is about another request and was ignored. Checking again (free).")
     word = fields.find_status_text(objects)
     url = fields.find_result_url(objects, only_documented=is_pending_word(word))
     said_no, code = fields.find_refusal(objects)
@@ -138,8 +136,7 @@ def parse_characters(body: bytes) -> CharacterPage:
     rows: list[Any] | None = next((value for value in values if isinstance(value, list)), None)
     if rows is None:
         raise errors.InvalidResponse(
-            "Character list has an unknown format. Retry later, or type a character ID.",
-            reasons.extract_reason(answer),
+            "Character list has an unknown format. Retry later, or type a character ID.", reasons.extract_reason(answer)
         )
     characters = tuple(found for row in rows[:MAX_ROWS] if (found := _parse_character(row)) is not None)
     return CharacterPage(characters=characters, row_count=len(rows))

@@ -8,13 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from eternal_tui.api.models import MAX_DURATION_SECONDS, MIN_DURATION_SECONDS, GenerateRequest, MediaType, Quality
-from eternal_tui.drafts.expansion import (
-    MAX_COUNT,
-    escape_prompt,
-    expand_prompts,
-    insert_snippets,
-    split_lines,
-)
+from eternal_tui.drafts.expansion import MAX_COUNT, escape_prompt, expand_prompts, insert_snippets, split_lines
 
 MAX_PROMPT_CHARS = 20_000
 """Characters of a prompt: several times the longest that users write."""

@@ -51,9 +51,7 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def merged_into(self, current: Draft) -> Draft:
         """Return the preset's draft, with character and prompt of `current` where it has none."""
         return msgspec.structs.replace(
-            self.draft,
-            character=self.draft.character or current.character,
-            prompt=self.draft.prompt or current.prompt,
+            self.draft, character=self.draft.character or current.character, prompt=self.draft.prompt or current.prompt
         )
 
 

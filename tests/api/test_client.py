@@ -66,10 +66,7 @@ async def test_a_paid_post_says_exactly_what_it_should() -> None:
 
 
 async def test_the_newer_header_carries_a_bearer_token_and_a_base_url_may_have_a_path() -> None:
-    async with (
-        RawServer(ACCEPTED) as server,
-        open_client(server.url + "/gate/", header="Authorization") as client,
-    ):
+    async with RawServer(ACCEPTED) as server, open_client(server.url + "/gate/", header="Authorization") as client:
         await client.poll("abc")
     assert server.requests[0].startswith(b"GET /gate/v2/poll-result/abc ")
     head = parse_headers(server.requests[0])
@@ -78,10 +75,7 @@ async def test_the_newer_header_carries_a_bearer_token_and_a_base_url_may_have_a
 
 
 async def test_the_public_list_is_asked_without_the_key() -> None:
-    async with (
-        RawServer(http_response(200, b'{"result": []}')) as server,
-        open_client(server.url) as client,
-    ):
+    async with RawServer(http_response(200, b'{"result": []}')) as server, open_client(server.url) as client:
         assert (await client.get_character_page()).characters == ()
     assert server.requests[0].startswith(b"GET /v2/characters?page=1&limit=50 ")
     assert CANARY.encode() not in server.requests[0]
@@ -264,10 +258,7 @@ async def test_an_endless_answer_is_cut() -> None:
         async with RawServer(answer) as server, open_client(server.url) as client:
             with pytest.raises(errors.InvalidResponse, match="too large"):
                 await client.submit(REQUEST)
-    async with (
-        RawServer(http_response(500, b"x" * MAX_BODY_BYTES * 2)) as server,
-        open_client(server.url) as client,
-    ):
+    async with RawServer(http_response(500, b"x" * MAX_BODY_BYTES * 2)) as server, open_client(server.url) as client:
         with pytest.raises(errors.ServerError):
             await client.submit(REQUEST)
 

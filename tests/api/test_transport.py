@@ -11,12 +11,7 @@ import httpx
 import pytest
 
 from eternal_tui.api import errors
-from eternal_tui.api.client import (
-    MAX_BODY_BYTES,
-    SendTracker,
-    is_provably_unsent,
-    transport_error,
-)
+from eternal_tui.api.client import MAX_BODY_BYTES, SendTracker, is_provably_unsent, transport_error
 from eternal_tui.core.http import BodyTooLarge, BoundedDecompressor, UnknownContentEncoding
 
 UNSENT_ERRORS = {
