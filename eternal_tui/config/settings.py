@@ -16,17 +16,9 @@ API_KEY_URL = "https://eternalai.org/api"
 """Where EternalAI's site gives out keys."""
 
 GraphicsMode = Literal[
-    "auto",
-    "kitty",
-    "sixel",
-    "iterm2",
-    "symbols",
-    "symbols:quadrants",
-    "symbols:sextants",
-    "symbols:octants",
-    "blocks",
+    "auto", "kitty", "sixel", "iterm2", "symbols", "symbols:quadrants", "symbols:sextants", "symbols:octants", "blocks",
     "off",
-]
+]  # fmt: skip
 MAX_CREDITS = 1e9
 """Upper bound of limits in credits: a million times a usual balance."""
 
