@@ -40,7 +40,7 @@ MAX_REPORTED_ERRORS = 100
 _BOM = "\ufeff"
 _FIELDS = ("character", "prompt", "type", "duration", "audio", "quality", "count", "tags", "note", "output")
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-_SETTINGS_BY_TYPE = {"image": ("quality",), "video": ("duration", "audio")}
+_TYPE_BY_SETTING = {"quality": "image", "duration": "video", "audio": "video"}
 _CSV_DELIMITERS = ",;\t"
 
 
@@ -233,25 +233,22 @@ def _csv_rows(text: str, errors: list[str]) -> _Rows:
     delimiter = max(_CSV_DELIMITERS, key=head.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
-    line = 1
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InputError(line, f"not valid CSV: {error}") from None
-        if not any(cell.strip() for cell in cells):
-            continue
-        if not header:
-            header = _csv_header(line, cells)
-        elif len(cells) > len(header):
-            what = f"{len(cells)} cells, but the header has {len(header)}"
-            errors.append(str(InputError(line, what, len(header) + 1)))
-        else:
-            values = {name: cell for name, cell in zip(header, cells, strict=False) if cell.strip()}
-            yield line, _from_csv(values), ""
+    next_line = 1
+    try:
+        for cells in reader:
+            line, next_line = next_line, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not header:
+                header = _csv_header(line, cells)
+            elif len(cells) > len(header):
+                what = f"{len(cells)} cells, but the header has {len(header)}"
+                errors.append(str(InputError(line, what, len(header) + 1)))
+            else:
+                values = {name: cell for name, cell in zip(header, cells, strict=False) if cell.strip()}
+                yield line, _from_csv(values), ""
+    except csv.Error as error:
+        raise InputError(next_line, f"not valid CSV: {error}") from None
 
 
 def _csv_header(line: int, cells: Sequence[str]) -> list[str]:
@@ -267,18 +264,14 @@ def _csv_header(line: int, cells: Sequence[str]) -> list[str]:
 
 
 def _from_csv(values: dict[str, str]) -> dict[str, Any]:
-    fields: dict[str, Any] = dict(values)
-    for name in ("duration", "count"):
-        if name in fields:
-            fields[name] = parse_number(values[name].strip())
+    fields: dict[str, Any] = {name: cell if name == "prompt" else cell.strip() for name, cell in values.items()}
+    for name in fields.keys() & {"duration", "count"}:
+        fields[name] = parse_number(fields[name])
     if "audio" in fields:
-        fields["audio"] = _TRUTH.get(values["audio"].strip().lower(), values["audio"])
+        fields["audio"] = _TRUTH.get(fields["audio"].lower(), fields["audio"])
     if "tags" in fields:
-        fields["tags"] = re.split(r"[\s,;]+", values["tags"].strip())
-    return {
-        name: value if name == "prompt" or not isinstance(value, str) else value.strip()
-        for name, value in fields.items()
-    }
+        fields["tags"] = re.split(r"[\s,;]+", fields["tags"])
+    return fields
 
 
 def parse_number(text: str) -> int | str:
@@ -289,9 +282,8 @@ def parse_number(text: str) -> int | str:
 def _with_defaults(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Add the options of the command line; those that do not apply to the line's type are left out."""
     kind = values.get("type", defaults["type"])
-    apply = _SETTINGS_BY_TYPE.get(kind, ()) if isinstance(kind, str) else ()
-    skipped = {"duration", "audio", "quality"} - set(apply)
-    fields = {**{name: value for name, value in defaults.items() if name not in skipped}, **values}
+    others = {name for name, applies_to in _TYPE_BY_SETTING.items() if applies_to != kind}
+    fields = {**{name: value for name, value in defaults.items() if name not in others}, **values}
     if isinstance(fields.get("character"), int) and not isinstance(fields["character"], bool):
         fields["character"] = str(fields["character"])
     if isinstance(values.get("tags"), list) and all(isinstance(tag, str) for tag in values["tags"]):

@@ -74,7 +74,7 @@ def test_the_report_is_a_new_private_file(program: Program, tmp_path: Path) -> N
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_the_report_names_nobody_and_no_folder_of_theirs(program: Program, tmp_path: Path) -> None:
+def test_the_report_names_no_user_and_no_folder(program: Program, tmp_path: Path) -> None:
     """Folders outside the home, by variable and by flag, through a link, in a notice, and with signs in their names."""
     real = tmp_path / "disk-of-quentin"
     (real / "home").mkdir(parents=True)
@@ -119,8 +119,8 @@ def test_login_stores_a_piped_key_in_a_private_file(program: Program, sandbox: S
 def test_sk_key_gets_advice_on_key_header(program: Program) -> None:
     environ = {**NO_KEY_ENVIRON, "ETERNAL_TUI_BASE_URL": "https://service.invalid"}
     advice = 'Set key_header = "Authorization" in the configuration'
-    kept = program.run("login", "--file", stdin="sk_live_0123456789\n", environ=environ)
-    assert (kept.code, advice in kept.err) == (0, True)
+    stored = program.run("login", "--file", stdin="sk_live_0123456789\n", environ=environ)
+    assert (stored.code, advice in stored.err) == (0, True)
     told = program.run(
         "doctor", environ={**environ, "HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "cdn.eternalai.org"}
     )

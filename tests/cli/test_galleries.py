@@ -65,7 +65,7 @@ def test_a_page_grows_no_larger_than_allowed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM_PATH is None, reason="Chromium is not installed: apt install chromium")
-def test_a_real_browser_shows_and_plays_it_and_asks_nobody(tmp_path: Path) -> None:
+def test_a_real_browser_shows_and_plays_it_without_requests(tmp_path: Path) -> None:
     path, _ = render_page(tmp_path)
     with open_in_chromium(path, tmp_path / "profile") as browser:
         video = "document.querySelector('video')"
@@ -101,7 +101,7 @@ def test_a_sheet_holds_every_result_in_its_place(tmp_path: Path) -> None:
     assert write_contact_sheet(many, BytesIO())[0] == MAX_ITEMS
 
 
-def test_the_verb_writes_both_and_overwrites_neither(program: Program, tmp_path: Path) -> None:
+def test_export_writes_both_and_overwrites_neither(program: Program, tmp_path: Path) -> None:
     results = program.data_dir / "results"
     results.mkdir(mode=0o700, parents=True)
     make_items(results)
@@ -111,7 +111,7 @@ def test_the_verb_writes_both_and_overwrites_neither(program: Program, tmp_path:
         path = tmp_path / name
         ran = program.run("export", str(path))
         assert ran.code == 0
-        # What no font of this machine has is told, as that stands on the sheet.
+        # Characters that no font of this machine has are drawn as ?.
         assert not ran.err or (name == "all.png" and "no font" in ran.err)
         assert "2 results written" in ran.out
         assert path.read_bytes().startswith(begins)
