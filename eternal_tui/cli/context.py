@@ -14,7 +14,7 @@ from eternal_tui.cli.output import Output
 from eternal_tui.config.loader import load_settings
 from eternal_tui.config.settings import Settings
 from eternal_tui.core.files import create_private
-from eternal_tui.core.sanitize import format_safe
+from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.history.errors import HistoryError
 
 if TYPE_CHECKING:
@@ -62,6 +62,11 @@ class Context:
     def results_dir(self) -> Path:
         """The folder of the results."""
         return self.settings.data_dir / "results"
+
+    def require_consent(self, fact: SafeText, question: str, consequence: str = "") -> None:
+        """Raise UsageError unless `--yes` was given or the user agrees on the terminal."""
+        if not self.arguments.yes and not self.output.confirm(sanitize(f"{fact} {question}")):
+            raise UsageError(f"{fact} Add --yes.{consequence}")
 
     def open_services(self) -> Services:
         """Open everything a command that submits or waits needs; raises HistoryError."""

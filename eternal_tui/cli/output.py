@@ -87,6 +87,11 @@ class Output:
         with translate_write_errors():
             self._write(self.stdout, shown + "\n")
 
+    def print_text(self, text: str) -> None:
+        """Print a text of any lines, each of which is sanitized; raises OutputError."""
+        for line in text.splitlines():
+            self.print_line(sanitize(line, limit=100_000))
+
     def print_json(self, value: Mapping[str, Any]) -> None:
         """Print one JSON object on a line of its own, in ASCII, safe at any terminal; raises OutputError."""
         with translate_write_errors():

@@ -118,16 +118,13 @@ def _print(context: Context) -> int:
 
     from eternal_tui.config.loader import config_schema, render_config
 
-    streams = context.output
     if context.arguments.schema:
         text = json.dumps(config_schema(), indent=2)
     elif context.arguments.path:
         text = str(context.settings.config_path)
     else:
         text = render_config(context.settings)
-    for line in text.splitlines():
-        # A setting may have come from a hostile file or variable.
-        streams.print_line(sanitize(line, limit=100_000))
+    context.output.print_text(text)
     return ExitCode.SUCCESS
 
 

@@ -188,12 +188,10 @@ def _confirm(context: Context, jobs: list[Job]) -> None:
     # What is queued was not sent: deleting cancels it.
     unsettled = {*UNFINISHED_STATES, JobState.UNCONFIRMED} - {JobState.QUEUED}
     open_jobs = [job for job in jobs if job.state in unsettled or job.needs_download]
-    if not open_jobs or context.arguments.yes:
-        return
-    count = pluralize(len(open_jobs), "job")
-    question = format_safe("{n} running or unconfirmed: deleting does not cancel or refund them.", n=count)
-    if not context.output.confirm(format_safe("{question} Delete?", question=question)):
-        raise UsageError(f"{question} Add --yes. Nothing deleted.")
+    if open_jobs:
+        count = pluralize(len(open_jobs), "job")
+        fact = format_safe("{n} running or unconfirmed: deleting does not cancel or refund them.", n=count)
+        context.require_consent(fact, "Delete?", " Nothing deleted.")
 
 
 def _remove(context: Context, history: History, jobs: list[Job]) -> dict[int, dict[str, Any]]:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from eternal_tui.cli.context import Command, Context, require_key, run_with_services
 from eternal_tui.cli.errors import CommandError, UsageError, exit_code_of
-from eternal_tui.cli.formatting import format_job_line, job_error_message
+from eternal_tui.cli.formatting import format_job_line, print_job_error
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import UNKNOWN_CHARACTER, UNKNOWN_PROMPT, add_references, find_named_jobs
 from eternal_tui.cli.request_input import PlannedRequest, parse_number, plan_requests, read_prompts
 from eternal_tui.cli.signals import SUBMIT_GRACE_SECONDS
 from eternal_tui.cli.submission import add_submit_options, run_submission
 from eternal_tui.cli.waiting import parse_output
-from eternal_tui.core.sanitize import SafeText, format_safe, join_safe
+from eternal_tui.core.sanitize import SafeText, format_safe
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.formatting import job_to_json, pluralize
 from eternal_tui.jobs.model import Job, JobState
@@ -85,7 +85,6 @@ _QUESTION = SafeText("Creating a character costs an undocumented number of credi
 
 
 def _add_create_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `create-character`."""
     parser.add_argument("text", metavar="PROMPT", nargs="?", help="appearance, personality and story; '-' is stdin")
     add_option(parser, "--prompt TEXT", "the prompt, as an option")
     add_flag(parser, "--yes", "create it without asking")
@@ -100,8 +99,7 @@ def _create_character(context: Context) -> int:
     prompt = "\n".join(read_prompts(given.text if given.prompt is None else given.prompt, context.output.stdin))
     if not prompt.strip():
         raise UsageError("Prompt is required.")
-    if not context.arguments.yes and not context.output.confirm(join_safe(" ", _QUESTION, SafeText("Create it?"))):
-        raise UsageError(f"{_QUESTION} Add --yes.")
+    context.require_consent(_QUESTION, "Create it?")
 
     async def create(services: Services, shutdown: Shutdown) -> int:
         await services.jobs.start(only_job_ids=())
@@ -112,8 +110,7 @@ def _create_character(context: Context) -> int:
             context.output.print_json(job_to_json(job, services.results_dir))
         else:
             context.output.print_line(format_job_line(job, services.results_dir, job.request.character or None))
-        if (sentence := job_error_message(job)) is not None:
-            context.output.error(sentence)
+        print_job_error(context, job)
         return exit_code_of(job)
 
     return run_with_services(context, create)
@@ -146,19 +143,14 @@ def _retry(context: Context) -> int:
         try:
             check_retryable(job)
         except InvalidJobState as error:
-            if job.is_delivered or job.retried_by is not None:
-                hint = f" `eternal-tui again {job.id}` repeats its request."
-            else:
-                hint = f" `eternal-tui fetch {job.id}` gets its result."
-            raise UsageError(f"{error}{hint}") from None
-    unconfirmed = [job for job in jobs if job.state is JobState.UNCONFIRMED]
-    if unconfirmed and not context.arguments.yes:
-        fact = format_safe(
-            "{n} may have been charged already; retrying may charge you twice.",
-            n=pluralize(len(unconfirmed), "unconfirmed job"),
-        )
-        if not context.output.confirm(format_safe("{fact} Retry?", fact=fact)):
-            raise UsageError(f"{fact} Add --yes.")
+            again = f"`eternal-tui again {job.id}` repeats its request."
+            fetch = f"`eternal-tui fetch {job.id}` gets its result."
+            has_ended = job.is_delivered or job.retried_by is not None
+            raise UsageError(f"{error} {again if has_ended else fetch}") from None
+    if unconfirmed := sum(job.state is JobState.UNCONFIRMED for job in jobs):
+        count = pluralize(unconfirmed, "unconfirmed job")
+        fact = format_safe("{n} may have been charged already; retrying may charge you twice.", n=count)
+        context.require_consent(fact, "Retry?")
     return run_submission(context, [_planned(job, number, retry=True) for number, job in enumerate(jobs, 1)])
 
 

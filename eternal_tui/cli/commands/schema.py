@@ -119,8 +119,7 @@ def _run(context: Context) -> int:
     if wanted is not None and wanted not in JSON_OBJECTS:
         raise UsageError(f"{sanitize(wanted)} has no --json. Commands: {', '.join(JSON_OBJECTS)}.")
     if wanted is not None:
-        for line in json.dumps(schema_of(wanted), indent=2).splitlines():
-            context.output.print_line(sanitize(line))
+        context.output.print_text(json.dumps(schema_of(wanted), indent=2))
     else:
         for name in JSON_OBJECTS:
             context.output.print_json({"command": name, "schema": schema_of(name)})

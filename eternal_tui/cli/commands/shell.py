@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -59,22 +59,20 @@ def _completion(context: Context) -> int:
     shell = given.shell or context.environ.get("SHELL", "").rpartition("/")[2]
     if shell not in SHELLS:
         raise UsageError(f"Name a shell: {', '.join(SHELLS)}.")
-    return _print_or_install(context, _completion_script(shell).splitlines(), INSTALL_PATHS[shell])
+    return _print_or_install(context, _completion_script(shell), INSTALL_PATHS[shell])
 
 
-def _print_or_install(context: Context, lines: Iterable[str], path_below_home: str) -> int:
-    """Print the lines, or with `--install` write them to a file below the home folder and print its path."""
+def _print_or_install(context: Context, text: str, path_below_home: str) -> int:
+    """Print the text, or with `--install` write it to a file below the home folder and print its path."""
     from eternal_tui.config.loader import home_dir
 
-    safe = [sanitize(line, limit=100_000) for line in lines]
     if not context.arguments.install:
-        for line in safe:
-            context.output.print_line(line)
+        context.output.print_text(text)
         return ExitCode.SUCCESS
     path = home_dir(context.environ) / path_below_home
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join([*safe, ""]), encoding="utf-8")
+        path.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise UsageError(format_safe("{path} cannot be written: {why}.", path=path, why=error.strerror)) from None
     context.output.print_line(format_safe("{path} written.", path=path))
@@ -192,7 +190,7 @@ def _add_man_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _man(context: Context) -> int:
-    return _print_or_install(context, _man_page_lines(), ".local/share/man/man1/eternal-tui.1")
+    return _print_or_install(context, "\n".join(_man_page_lines()), ".local/share/man/man1/eternal-tui.1")
 
 
 def _man_page_lines() -> Iterator[str]:
