@@ -50,6 +50,13 @@ def format_job_line(job: Job, results_dir: Path, output: str | None = None) -> S
     return join_safe(" · ", line, sanitize(tail)) if tail else line
 
 
+def format_value(value: object) -> str:
+    """Return a value of a JSON object as text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def table_row(cells: Sequence[str], widths: Sequence[int], columns: int | None) -> SafeText:
     """Return cells of these widths and a last one of any, for a terminal of so many columns; width 0 leaves one out."""
     padded = [pad_to_width(sanitize(cell), width) for cell, width in zip(cells, widths, strict=False) if width]

@@ -18,7 +18,7 @@ from eternal_tui.core.text_width import truncate_to_width
 
 PROGRAM = "eternal-tui"
 
-_SURROGATES = re.compile("[\ud800-\udfff]")
+SURROGATE_PATTERN = re.compile("[\ud800-\udfff]")
 
 
 class OutputError(Exception):
@@ -76,6 +76,11 @@ class Output:
         return is_terminal(self.stderr) and not self._is_dumb_terminal and not self.is_quiet
 
     @property
+    def can_ask(self) -> bool:
+        """Whether there is a terminal to ask on."""
+        return is_terminal(self.stdin) and is_terminal(self.stderr)
+
+    @property
     def _is_dumb_terminal(self) -> bool:
         return self._environ.get("TERM", "dumb") == "dumb"
 
@@ -109,7 +114,7 @@ class Output:
 
     def confirm(self, question: SafeText) -> bool:
         """Ask on the terminal and return whether the answer was yes; False without a terminal."""
-        if not (is_terminal(self.stdin) and is_terminal(self.stderr)):
+        if not self.can_ask:
             return False
         self._write(self.stderr, f"{question} [y/N] ")
         return self.stdin.readline(100).strip().lower() in ("y", "yes")
@@ -158,7 +163,7 @@ def dump_json(value: Mapping[str, Any]) -> str:
 
 def _to_jsonable(value: Any) -> Any:
     if isinstance(value, str):
-        return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", value)
+        return SURROGATE_PATTERN.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
@@ -14,10 +13,7 @@ from typing import Any, NoReturn
 from eternal_tui import __version__
 from eternal_tui.cli.context import Command
 from eternal_tui.cli.errors import UsageError
-from eternal_tui.cli.output import translate_write_errors
-
-PROGRAM = "eternal-tui"
-_SURROGATE_PATTERN = re.compile("[\ud800-\udfff]")
+from eternal_tui.cli.output import PROGRAM, SURROGATE_PATTERN, translate_write_errors
 
 DESCRIPTION = "Generate EternalAI character images and videos. Without a command, the app opens."
 
@@ -249,6 +245,6 @@ _PATH_DESTS = frozenset({"config", "data_dir", "input", "path", "report", "state
 def _decode(argument: str) -> str:
     """Return a text argument in which bytes that are not of the locale's encoding are read as UTF-8."""
     try:
-        return os.fsencode(argument).decode() if _SURROGATE_PATTERN.search(argument) else argument
+        return os.fsencode(argument).decode() if SURROGATE_PATTERN.search(argument) else argument
     except UnicodeError:
         raise UsageError(f"{argument} is not UTF-8 text.") from None

@@ -19,7 +19,7 @@ from eternal_tui.characters.resolver import ResolvedCharacter, resolve_character
 from eternal_tui.cli.context import Context, require_key, run_with_services
 from eternal_tui.cli.errors import CommandError, ExitCode, UsageError, exit_code_of, worst_exit_code
 from eternal_tui.cli.formatting import closing_line, print_job, print_job_error
-from eternal_tui.cli.output import Output, is_terminal
+from eternal_tui.cli.output import Output
 from eternal_tui.cli.parser import add_flag, add_option
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.cli.request_input import PlannedRequest
@@ -449,7 +449,7 @@ def may_send(output: Output, question: SafeText, *, count: int, is_dear: bool) -
 
     `is_dear` stands for a cost above `confirm_above`, or for an unknown one.
     """
-    if is_terminal(output.stdin) and is_terminal(output.stderr):
+    if output.can_ask:
         if not output.confirm(question):
             raise UsageError("Nothing was sent.") from None
         return True

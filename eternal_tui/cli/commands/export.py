@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from eternal_tui.cli.commands.show import copy_results
 from eternal_tui.cli.context import Command, Context, new_file
 from eternal_tui.cli.errors import ExitCode, UsageError
+from eternal_tui.cli.formatting import format_value
 from eternal_tui.cli.output import dump_json, translate_write_errors
 from eternal_tui.cli.parser import add_option
 from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
@@ -199,16 +200,10 @@ def _write_csv(jobs: Iterator[Job], context: Context, file: TextIO) -> tuple[int
     return count, ""
 
 
-def _csv_cell(value: object) -> object:
-    if isinstance(value, bool):
-        # As in JSON.
-        return "true" if value else "false"
-    if isinstance(value, list):
-        value = " ".join(map(str, value))
-    if not isinstance(value, str):
-        return value
+def _csv_cell(value: object) -> str:
+    text = format_value(value)
     # Spreadsheets would run it as a formula.
-    return _FORMULA_PATTERN.sub(r"\1'\2", sanitize_block(value))
+    return _FORMULA_PATTERN.sub(r"\1'\2", sanitize_block(text)) if isinstance(value, str | list) else text
 
 
 FOLDER_FORMAT = "folder"

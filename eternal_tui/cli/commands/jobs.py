@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eternal_tui.cli.context import Command, Context
 from eternal_tui.cli.errors import ExitCode, UsageError
-from eternal_tui.cli.formatting import table_row
+from eternal_tui.cli.formatting import format_value, table_row
 from eternal_tui.cli.parser import add_flag, add_option, whole_number
 from eternal_tui.cli.references import iter_jobs
 from eternal_tui.core.formatting import Template, format_amount, format_datetime, format_duration, parse_template
@@ -105,7 +105,7 @@ def _jobs(context: Context) -> int:
 
 def _print_formatted(context: Context, jobs: Sequence[Job], template: Template) -> None:
     for job in jobs:
-        values = {name: _format_value(value) for name, value in job_to_json(job, context.results_dir).items()}
+        values = {name: format_value(value) for name, value in job_to_json(job, context.results_dir).items()}
         for line in template.render(values, lambda _field, value: sanitize(value)).split("\n"):
             context.output.print_line(join_safe("\t", *map(sanitize, line.split("\t"))))
 
@@ -119,12 +119,6 @@ def _parse_format(text: str | None) -> Template | None:
         return parse_template(text.replace("\\t", "\t").replace("\\n", "\n"), JSON_FIELDS)
     except ValueError as error:
         raise UsageError(f"--format: {error}") from None
-
-
-def _format_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _sort_key(value: Any) -> tuple[bool, Any]:

@@ -195,7 +195,7 @@ def _man(context: Context) -> int:
 
 def _man_page_lines() -> Iterator[str]:
     """Yield the lines of the page in the man macros, in plain ASCII."""
-    from eternal_tui.cli.parser import COMMANDS, DESCRIPTION, PROGRAM, build_parser
+    from eternal_tui.cli.parser import COMMANDS, DESCRIPTION, build_parser
     from eternal_tui.cli.parser import EPILOG as GENERAL
 
     parser, commands = build_parser()
