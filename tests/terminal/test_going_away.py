@@ -206,7 +206,6 @@ def time_demo_exit(method: str, folder: Path, number: int = 0) -> float:
 
 @pytest.mark.parametrize("way", EXIT_METHODS)
 def test_gone_within_two_seconds(way: str, tmp_path: Path) -> None:
-    """Seen to fail without handlers for the signals, and with a demo that outlives its app or leaves its files."""
     for number in range(TRIALS):
         time_demo_exit(way, tmp_path, number)
 
@@ -227,11 +226,7 @@ def cpu_load(spinners: int) -> Iterator[None]:
 @pytest.mark.parametrize("load", [0, 5], ids=["as-it-is", "five-to-a-core"])
 @pytest.mark.parametrize("way", EXIT_METHODS)
 def test_gone_within_two_seconds_every_time(way: str, load: int, tmp_path: Path) -> None:
-    """Every trial is made, and each that fails tells all that is known of it.
-
-    Seen to fail with five spinning processes a core: handlers of the event loop's own, a guard that began with
-    them, a thread that read the end of a closed terminal over and over, and the interpreter's teardown took 2 s.
-    """
+    """Every trial is made, and each that fails tells all that is known of it."""
     took, wrong = [], []
     with cpu_load(load * (os.cpu_count() or 1)):
         for number in range(TRIALS_LONG if not load else TRIALS_LONG_BUSY):
@@ -255,12 +250,7 @@ run()
 
 @pytest.mark.parametrize("way", ["SIGTERM", "closed"])
 def test_an_app_that_hangs_is_gone_in_time_and_gives_the_terminal_back(way: str, tmp_path: Path) -> None:
-    """Its event loop stands still from a key on.
-
-    Seen to fail with handlers of the event loop's own; now and then with Python's, as a main thread that sleeps is not
-    always the one woken; with an end that leaves the alternate screen, the mouse, the line settings, the service or
-    its files; and with a thread that reads keys from a closed terminal over and over.
-    """
+    """Its event loop stands still from a key on."""
     app = PtyProgram(
         make_environ(tmp_path, {"TMPDIR": str(tmp_path)}),
         "--demo",
@@ -294,7 +284,7 @@ def test_an_app_that_hangs_is_gone_in_time_and_gives_the_terminal_back(way: str,
 
 @pytest.mark.parametrize("way", ["SIGTERM", "ctrl+q"])
 def test_a_key_command_that_waits_is_neither_waited_for_nor_left(way: str, tmp_path: Path) -> None:
-    """As one that asks for a passphrase. Seen to fail with one that is waited for: ctrl+q took 20 seconds."""
+    """As one that asks for a passphrase."""
     config = tmp_path / "config.toml"
     config.write_text('api_key_command = "sleep 600"\n')
     app = PtyProgram(make_environ(tmp_path, {"ETERNAL_TUI_BASE_URL": "http://127.0.0.1:9"}), "--config", str(config))
@@ -316,7 +306,6 @@ def test_a_key_command_that_waits_is_neither_waited_for_nor_left(way: str, tmp_p
 
 
 def test_a_job_sent_before_the_line_dropped_is_there_after(tmp_path: Path, service: dict[str, str]) -> None:
-    """Seen to fail with a history folded only at an ordinary end: this one has no such end."""
     environ = make_environ(tmp_path, service)
     app = PtyProgram(environ)
     try:

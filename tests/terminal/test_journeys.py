@@ -90,10 +90,7 @@ def test_from_the_first_job_to_the_end(app: Tmux) -> None:
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES, ids=["80x24", "200x60"])
 def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, quick: dict[str, str]) -> None:
-    """Two prompts in two qualities from a preset are one line: opened, tagged, found, deleted, brought back, run again.
-
-    Seen to fail with the batch's name left out of what the form sends: four lines stood in the list.
-    """
+    """Two prompts in two qualities from a preset are one line: opened, tagged, found, deleted, brought back, run again."""
     draft = Draft(character="6870", prompt="At sea\nIn snow", extra_qualities=("high",), one_per_line=True)
     data = Path(quick["ETERNAL_TUI_DATA_DIR"])
     PresetStore(data).save(Presets().with_preset("two", draft).toggle_default("two"))
@@ -246,7 +243,6 @@ def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
 
 
 def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> None:
-    """Seen to fail without the sentence after the end, and with a form that covers the list and says nothing."""
     with Tmux(PROGRAM, make_environ(tmp_path, service), columns=120) as app:
         app.wait_for("No jobs yet")
         app.press("C-n")
@@ -262,10 +258,7 @@ def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> 
 
 
 def test_suspend_and_resume(tmp_path: Path, service: dict[str, str]) -> None:
-    """ctrl+z gives the shell back, and fg the screen as it was.
-
-    Seen to fail when the last words to the terminal were not flushed before the process stopped.
-    """
+    """ctrl+z gives the shell back, and fg the screen as it was."""
     shell = ["/bin/sh", "-i"]
     with Tmux(shell, make_environ(tmp_path, {**service, "PS1": "ready> "})) as app:
         app.wait_for("ready>")
@@ -337,10 +330,7 @@ def add_hundred_jobs(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("size", SCREEN_SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_hundredth_job_is_seen_at_a_glance(size: tuple[int, int], tmp_path: Path, service: dict[str, str]) -> None:
-    """The list has its rows and each of them its prompt; batches unfold into view; the detail begins with the prompt.
-
-    Seen to fail with the detail as high as the list at 80x24.
-    """
+    """The list has its rows and each of them its prompt; batches unfold into view; the detail begins with the prompt."""
     data = tmp_path / "data"
     add_hundred_jobs(data)
     environ = make_environ(tmp_path, {**service, "ETERNAL_TUI_DATA_DIR": str(data)})

@@ -79,10 +79,6 @@ def count_background_pixels(screen: Image.Image) -> int:
 
 
 def test_a_picture_is_sharper_than_cells_without_stripes_and_gone_at_the_end(display: Display) -> None:
-    """Seen to fail with half-blocks, and with cells that had no background of their own.
-
-    Beside a dialog the picture stays: seen to fail while it was dimmed, for the colour of its cells is its name.
-    """
     display.focus()
     display.wait_until(shows_image)
     display.press("Return")

@@ -72,7 +72,6 @@ def terminal(request: pytest.FixtureRequest) -> Iterator[ListTerminal]:
 
 
 def test_bytes(terminal: ListTerminal) -> None:
-    """Seen to fail with Textual's own partial update: 1,364 for one job, 26,145 for twenty."""
     one = [len(terminal.press("x")) for _ in range(6)]
     assert max(one) < 300
     seconds = [len(terminal.press("s")) for _ in range(3)]
@@ -83,7 +82,6 @@ def test_bytes(terminal: ListTerminal) -> None:
 
 
 def test_a_cursor_in_the_form_stands_still(tmp_path: Path) -> None:
-    """Seen to fail with cursors that blink, as Textual's do: 230 bytes a second."""
     with start_app(tmp_path) as terminal:
         terminal.wait_for("No jobs yet")
         terminal.send(b"\x0e")

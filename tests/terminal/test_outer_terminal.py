@@ -31,7 +31,6 @@ def held() -> Iterator[Sandbox]:
 
 
 def test_an_end_unseen_rings_notifies_and_is_in_the_title_outside_of_tmux(tmp_path: Path, held: Sandbox) -> None:
-    """Seen to fail with the notification not wrapped for tmux, which keeps it to itself."""
     environ = make_environ(tmp_path, {"ETERNAL_TUI_BASE_URL": held.api_url, "ETERNALAI_API_KEY": held.key})
     with Tmux(PROGRAM, environ, config=TMUX_CONFIG + TITLE_CONFIG) as inner:
         outer = PtyProgram(environ, command=["tmux", "-S", str(inner._socket), "attach"])

@@ -58,7 +58,6 @@ def half_block_colours(screen: str) -> set[str]:
 
 
 def test_a_picture_a_gallery_and_a_clip(tmux: Tmux) -> None:
-    """Seen to fail with pictures off, where words stand in their place."""
     tmux.wait_for(lambda screen: "3 Job 2" in screen and UPPER_HALF_BLOCK * 8 in screen)
     tmux.press("G")
     tmux.wait_for(lambda screen: "image" in screen and UPPER_HALF_BLOCK * 8 in screen)

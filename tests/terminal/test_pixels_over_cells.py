@@ -40,7 +40,6 @@ def shows_every_stripe(screen: Image.Image) -> bool:
 
 
 def test_a_picture_is_sharper_than_cells_and_comes_back_after_a_dialog(display: Display) -> None:
-    """Seen to fail with half-blocks, with quadrants, and without laying the pixels again after the help."""
     display.focus()
     display.wait_until(shows_image)
     display.press("Return")

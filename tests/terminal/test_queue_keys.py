@@ -20,7 +20,6 @@ def _order(screen: str) -> list[str]:
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 60)], ids=["80x24", "200x60"])
 def test_the_queue_is_ordered_cancelled_held_and_released(columns: int, rows: int, tmp_path: Path) -> None:
-    """Seen to fail with a release that did not ask, and with `J` that opened the JSON of a queued job."""
     with threaded_sandbox() as sandbox:
         program = Program(tmp_path, sandbox.api_url, sandbox.key)
         for _ in range(2):

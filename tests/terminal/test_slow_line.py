@@ -28,7 +28,6 @@ def max_in_flight_bytes(seconds: float) -> float:
 
 
 def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) -> None:
-    """Seen to fail when a picture left in one piece, 83,000 bytes of it, and the list after it."""
     fill(tmp_path / "data", 20)
     results = tmp_path / "data" / "results"
     results.mkdir(parents=True, exist_ok=True)
@@ -60,7 +59,6 @@ def test_what_is_asked_for_comes_before_the_rest_of_a_picture(tmp_path: Path) ->
 
 
 def test_stalled_link(tmp_path: Path) -> None:
-    """Seen to fail with Textual's own writer: not one poll and no file after the 30th write."""
     with threaded_sandbox(SLOW_JOB_SETTINGS) as sandbox:
         record_running_jobs(tmp_path, sandbox.api_url, sandbox.key, 8)
         with start_app(tmp_path, make_environ(tmp_path, sandbox.api_url, sandbox.key)) as terminal:

@@ -61,7 +61,6 @@ def _remote_process_ids(marker: Path) -> list[int]:
 
 
 def test_start_copy_drop_return(line: SshLogin, tmp_path: Path, quick: dict[str, str]) -> None:
-    """Seen to fail when the copy went to the far machine's clipboard, and when the app outlived its line."""
     home = tmp_path / "far"
     home.mkdir()
     remote = make_environ(home, quick)
@@ -98,7 +97,6 @@ def test_start_copy_drop_return(line: SshLogin, tmp_path: Path, quick: dict[str,
 
 
 def test_arrow_keys_whose_bytes_come_apart_are_arrows(line: SshLogin, tmp_path: Path, quick: dict[str, str]) -> None:
-    """Seen to fail with Textual's wait of 0.1 s: Esc left the form."""
     app = line.start(make_environ(tmp_path, quick), *PROGRAM)
     try:
         app.wait_for(b"2 Jobs")

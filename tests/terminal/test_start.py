@@ -28,12 +28,7 @@ MAX_STYLE_PASSES = 90
 
 
 def test_start(tmp_path: Path) -> None:
-    """The first frame has the newest rows and none of the large libraries; all of a start fits a slow line.
-
-    Seen to fail with the form imported by its pane, with the jobs read behind the first frame, with Textual's own
-    repaints: 92 KB, with every widget styled again when the screen comes up, and with FFmpeg's
-    libraries loaded for a clip whose file is gone.
-    """
+    """The first frame has the newest rows and none of the large libraries; all of a start fits a slow line."""
     fill(tmp_path / "data", 200)
     environ = make_environ(tmp_path, FIRST_FRAME=str(tmp_path / "modules"))
     command = (sys.executable, "-m", "tests.terminal.first_frame")
@@ -55,7 +50,6 @@ def test_start(tmp_path: Path) -> None:
 
 
 def test_nothing_moves_by_itself(tmp_path: Path) -> None:
-    """Seen to fail with a clock in the header."""
     fill(tmp_path / "data", 5)
     with start_app(tmp_path) as terminal:
         terminal.wait_for("Take 5")
@@ -63,10 +57,7 @@ def test_nothing_moves_by_itself(tmp_path: Path) -> None:
 
 
 def test_a_terminal_small_and_large_again_is_drawn_anew(tmp_path: Path) -> None:
-    """Textual sees one size where two changes fall into one moment; the terminal has lost what stood outside.
-
-    Seen to fail with a repaint at another size only: nothing was written.
-    """
+    """Textual sees one size where two changes fall into one moment; the terminal has lost what stood outside."""
     fill(tmp_path / "data", 5)
     with start_app(tmp_path) as terminal:
         terminal.wait_for("Take 5")

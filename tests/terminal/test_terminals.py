@@ -42,7 +42,6 @@ def sgr_codes(written: bytes) -> set[str]:
 
 @pytest.mark.parametrize(("term", "no_color"), [("vt100", None), ("tmux-256color", "1")], ids=["vt100", "NO_COLOR"])
 def test_no_colour(quick: dict[str, str], tmp_path: Path, term: str, no_color: str | None) -> None:
-    """Seen to fail with the toolkit's own filter for NO_COLOR, which drew black on black."""
     with Tmux(PROGRAM, make_environ(tmp_path, {**quick, "NO_COLOR": no_color}), term=term) as terminal:
         screen = run_one_job(terminal)
         terminal.read()
@@ -55,7 +54,6 @@ def test_no_colour(quick: dict[str, str], tmp_path: Path, term: str, no_color: s
 
 
 def test_sixteen_colours(quick: dict[str, str], tmp_path: Path) -> None:
-    """Seen to fail with a theme of many colours: its selected line had the background's colour."""
     with Tmux(PROGRAM, make_environ(tmp_path, quick), term="xterm") as terminal:
         run_one_job(terminal)
         terminal.read()
@@ -65,7 +63,6 @@ def test_sixteen_colours(quick: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_no_utf8(quick: dict[str, str], tmp_path: Path) -> None:
-    """Seen to fail with LANG=C, where Python itself puts UTF-8 into LC_CTYPE; and with borders left as they were."""
     with Tmux(PROGRAM, make_environ(tmp_path, {**quick, "LANG": "C"})) as terminal:
         screen = run_one_job(terminal, "Caf\u00e9 \u6e2f")
         assert "+ saved" in screen

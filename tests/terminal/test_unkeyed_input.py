@@ -132,7 +132,6 @@ def test_interrupt_during_the_start_is_no_traceback(tmp_path: Path) -> None:
 
 
 def test_app_draws_on_standard_output(tmp_path: Path) -> None:
-    """Seen to fail when it drew on standard error: nothing was to be seen, and every key acted."""
     command = ("/bin/sh", "-c", 'exec "$0" "$@" 2>/dev/null', *APP_COMMAND)
     with start_app(tmp_path, command=command) as terminal:
         terminal.wait_for("No jobs yet")
@@ -170,7 +169,6 @@ def test_reading_keys_fails_with_a_report(tmp_path: Path) -> None:
 
 
 def test_saving_a_copy_in_a_deleted_folder(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Seen to fail with a crash: there is no working folder to propose."""
     gone = tmp_path / "gone"
     script = f'mkdir {gone} && cd {gone} && rmdir {gone} && exec "$0" "$@"'
     environ = make_environ(tmp_path, sandbox.api_url, sandbox.key)
@@ -189,11 +187,7 @@ def test_saving_a_copy_in_a_deleted_folder(tmp_path: Path, sandbox: Sandbox) -> 
 @needs_tmux
 @pytest.mark.terminal
 def test_typed_ahead(tmp_path: Path) -> None:
-    """Keys that arrive in one read mean what they mean one by one.
-
-    Seen to fail with keys handled as they come: the r of /red ran the job again, which is a paid request, and the
-    prompt behind the Enter that chose a character was typed into its field.
-    """
+    """Keys that arrive in one read mean what they mean one by one."""
     with Tmux([*PROGRAM, "--demo", "--empty"], make_tmux_environ(tmp_path)) as demo:
         demo.wait_for("No jobs yet")
         demo.press("C-n")

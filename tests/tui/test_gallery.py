@@ -81,7 +81,6 @@ async def wait_settled(pilot: Pilot[Any]) -> None:
 
 @given(st.integers(2, 400), st.integers(1, 150), st.booleans(), st.integers(0, 5_000))
 def test_every_tile_stands_where_a_click_finds_it(width: int, height: int, pictures: bool, tile: int) -> None:
-    """Seen to fail when the column of a click was not counted from the margin."""
     grid = grid_for(width, height, with_images=pictures)
     x, line = grid.tile_origin(tile)
     assert x + grid.width <= max(width, 3)
@@ -121,7 +120,6 @@ def ten_thousand(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[J
 
 
 async def test_of_ten_thousand_only_those_in_view_are_drawn(ten_thousand: tuple[Path, list[Job]]) -> None:
-    """Seen to fail when every listed job was wanted."""
     folder, jobs = ten_thousand
     graphics = CountingHalfBlocks()
     app = GalleryApp(jobs, folder, graphics)
@@ -143,7 +141,6 @@ async def test_of_ten_thousand_only_those_in_view_are_drawn(ten_thousand: tuple[
 
 
 async def test_what_is_kept_is_bounded_and_given_back(ten_thousand: tuple[Path, list[Job]]) -> None:
-    """Seen to fail without giving back: the terminal held every picture ever scrolled past."""
     folder, jobs = ten_thousand
     app = GalleryApp(jobs, folder, KittyPlaceholders((2, 4)))
     sent: list[str] = []
@@ -193,7 +190,6 @@ async def test_it_is_the_list_seen_another_way(tmp_path: Path) -> None:
 
 
 async def test_matches_and_problems_are_reached_by_keys(tmp_path: Path) -> None:
-    """Seen to fail with the keys of the list missing in the gallery, where n began a new request."""
     jobs = [make_job(number, prompt=f"Scene {number % 3}") for number in range(20, 0, -1)]
     jobs[4] = make_job(16, prompt="Scene 1", state=JobState.FAILED)
     app = GalleryApp(jobs, tmp_path)
@@ -211,7 +207,6 @@ async def test_matches_and_problems_are_reached_by_keys(tmp_path: Path) -> None:
 
 
 async def test_without_jobs_it_says_why(tmp_path: Path) -> None:
-    """Seen to fail with an empty pane."""
     app = GalleryApp([], tmp_path)
     async with app.run_test(size=(60, 20)) as pilot:
         await wait_settled(pilot)
@@ -223,7 +218,6 @@ async def test_without_jobs_it_says_why(tmp_path: Path) -> None:
 
 
 async def test_a_new_job_does_not_slip_under_the_cursor(tmp_path: Path) -> None:
-    """Seen to fail when only the list's own focus counted: a key would have met another job."""
     app = GalleryApp([make_job(1)], tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
@@ -232,7 +226,6 @@ async def test_a_new_job_does_not_slip_under_the_cursor(tmp_path: Path) -> None:
 
 
 async def test_changes_are_drawn(tmp_path: Path) -> None:
-    """Seen to fail without being told of the list's changes."""
     app = GalleryApp([make_job(1, state=JobState.RUNNING, progress=24)], tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()

@@ -111,7 +111,6 @@ def test_thinning_saves_bytes_on_the_line(tmp_path: Path) -> None:
 
 
 def test_the_style_cache_is_bounded() -> None:
-    """Seen to fail without the bound: 40,000 colours stayed for ever."""
     blocks = HalfBlocks()
     for _ in range(4):
         blocks.render(Frame(100, 200, random.randbytes(60_000)))
@@ -125,7 +124,6 @@ def test_bits_are_one_to_eight(bits: int) -> None:
 
 
 def test_frames_of_a_clip_keep_six_bits() -> None:
-    """Seen to fail with exact colours: what the codec wavers by was drawn and sent, frame by frame."""
     frame = Frame(16, 2, bytes(range(96)))
     moving = HalfBlocks().render(frame, animated=True)
     assert moving.strips == HalfBlocks(6).render(frame).strips != HalfBlocks().render(frame).strips
@@ -133,7 +131,6 @@ def test_frames_of_a_clip_keep_six_bits() -> None:
 
 
 def test_rows_that_stay_are_not_drawn_again() -> None:
-    """Seen to fail without the rows kept: the same row was another strip."""
     graphics = HalfBlocks()
     first = graphics.render(Frame(2, 4, bytes(12) + bytes([9]) * 12))
     second = first
@@ -147,7 +144,6 @@ def test_rows_that_stay_are_not_drawn_again() -> None:
 
 @pytest.mark.parametrize("system", ["truecolor", "256", "standard"])
 def test_a_cell_is_told_to_the_terminal_as_rich_tells_it(system: Literal["truecolor", "256", "standard"]) -> None:
-    """Seen to fail with the two pixels changed over, and with 24 bits sent to a terminal of 256 colours."""
     console = Console(color_system=system)
     for pair in (bytes([1, 20, 255, 0, 130, 7]), bytes(6), b"\xff" * 6, bytes([9, 99, 199])):
         colours = [Color.from_rgb(*pair[at : at + 3]) for at in range(0, len(pair), 3)]

@@ -70,7 +70,6 @@ UNMEASURED = TerminalInfo(name="foot(1.13.1)", sixel=True, answered=True)
 def test_the_choice_and_its_sentence(
     wanted: GraphicsMode, terminal: TerminalInfo, environ: dict[str, str], name: str, word: str
 ) -> None:
-    """Seen to fail for kitty 0.26.5 without its version: it says OK to the query (so does the real one, under Xvfb)."""
     choice = select_backend(wanted, terminal, environ)
     assert choice.graphics.name == name
     assert word in choice.reason

@@ -79,7 +79,6 @@ def test_a_picture_larger_than_the_table_is_cut_to_it() -> None:
 
 @pytest.mark.parametrize("truecolor", [True, False])
 def test_the_colour_that_leaves_is_the_picture_s_number(truecolor: bool) -> None:
-    """Seen to fail for greys on 256 colours: they left as numbers of the grey ramp."""
     graphics = KittyPlaceholders((10, 20), truecolor=truecolor)
     seen = set()
     for _ in range(216):
@@ -145,7 +144,6 @@ def test_a_terminal_that_knows_animations_is_told_of_a_change_and_not_of_a_new_p
 
 
 def test_frames_of_a_clip_keep_their_aspect_where_half_a_cell_is_no_whole_pixel() -> None:
-    """Seen to fail with (4, 7) for half of (8, 15): kitty drew 304 of 320 pixels and left stripes at the sides."""
     graphics = KittyPlaceholders((8, 15))
     width, height = fit_size(480, 720, 60, 32, graphics.video_cell_size)
     drawing = graphics.render(Frame(width, height, bytes(width * height * 3)), animated=True)
@@ -163,7 +161,6 @@ def test_what_a_picture_leaves_of_its_cells_is_the_ground_s() -> None:
 
 
 def test_a_dialog_dims_the_words_below_and_leaves_the_pictures() -> None:
-    """Seen to fail, in kitty too, with Textual's own dimming: another colour is another picture, and there is none."""
     ink = Style(color="#c8c8c8", bgcolor="#202020")
     name = Style(color="#000007", bgcolor="#202020")
     below = [Segment("words", ink), Segment(PLACEHOLDER + "\u0305\u0305", name), Segment("words", ink)]
@@ -174,7 +171,7 @@ def test_a_dialog_dims_the_words_below_and_leaves_the_pictures() -> None:
 
 @pytest.mark.parametrize("cell", [(10, 20), (7, 15)])
 def test_a_far_terminal_gets_the_same_cells_in_an_eighth_of_the_bytes(tmp_path: Path, cell: tuple[int, int]) -> None:
-    """At 256 kbit/s a picture that takes 14 s is there after 1.2; seen to fail with pixels and colours as near."""
+    """At 256 kbit/s a picture that takes 14 s is there after 1.2."""
     path = tmp_path / "a.jpg"
     make_image(768, 1024).filter(ImageFilter.GaussianBlur(3)).save(path, quality=90)
     near, far = KittyPlaceholders(cell), KittyPlaceholders(cell, remote=True)

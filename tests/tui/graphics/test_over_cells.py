@@ -56,7 +56,6 @@ def decode_sixel(sequence: str) -> Image.Image:
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 40), st.integers(1, 20), st.integers(2, 9), st.randoms(use_true_random=False))
 def test_every_pixel_comes_back(width: int, height: int, colours: int, random: object) -> None:
-    """Seen to fail when the blanks before a colour's first pixel were cut off with those after its last."""
     image = Image.new("P", (width, height))
     image.putpalette([level for colour in range(colours) for level in (colour * 25, 255 - colour * 25, 0)])
     image.putdata([random.randrange(colours) for _ in range(width * height)])  # type: ignore[attr-defined]
@@ -148,7 +147,6 @@ def still(tmp_path: Path) -> Path:
 
 
 async def test_pixels_are_laid_once_and_again_where_they_were_written_over(still: Path) -> None:
-    """Seen to fail when any write laid them again: a clock elsewhere cost a picture a second."""
     app = SixelApp()
     async with app.run_test(size=(40, 12)) as pilot:
         app.media_view.set_file(still)
@@ -171,7 +169,6 @@ class CoveringScreen(ModalScreen[None]):
 
 @pytest.mark.parametrize("how", ["screen", "toast", "last row", "scrolled", "font", "hidden"])
 async def test_pixels_wait_where_they_cannot_stand(still: Path, how: str) -> None:
-    """Seen to fail, each in its turn, without the look at toasts, last row, cut and cell."""
     app = SixelApp()
     size = (40, 10 if how == "last row" else 12)
     async with app.run_test(size=size, notifications=True) as pilot:
@@ -210,7 +207,6 @@ class TwoPicturesApp(SixelApp):
 
 
 async def test_a_picture_is_laid_again_where_its_left_neighbour_erased_a_column(still: Path) -> None:
-    """Seen to fail in Konsole, which erases one column more than a picture takes: the right one began with symbols."""
     app = TwoPicturesApp()
     async with app.run_test(size=(40, 12)) as pilot:
         for picture in app.query(MediaView):

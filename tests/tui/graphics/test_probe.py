@@ -104,7 +104,6 @@ def test_answers_may_come_byte_by_byte() -> None:
 
 
 def test_a_terminal_that_knows_only_da1_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen to fail with the answer of a kitty waited for: that came after the minute it had."""
     monkeypatch.setattr(probe_module, "LOCAL_TIMEOUT_SECONDS", 60.0)
     with fake_terminal(replying_with(PLAIN)) as (near, _, _):
         began = time.monotonic()
@@ -258,7 +257,6 @@ XTERM_340 = b"\x1bP>|XTerm(379)\x1b\\\x1b[?1;0;1024S\x1b[?2;0;1000;1000S\x1b[?63
 
 
 def test_sixels_are_known_by_da1_and_their_bounds_by_themselves() -> None:
-    """Seen to fail when the class of terminal, here 64 and 4, was taken for an attribute."""
     facts = parse_replies(XTERM_340)
     assert (facts.sixel, facts.colours, facts.most, facts.cell) == (True, 1024, (1000, 1000), (0, 0))
     assert not parse_replies(b"\x1b[?1;3S\x1b[?2;3S\x1b[?64;1;2;6;9;15c").sixel
@@ -266,7 +264,6 @@ def test_sixels_are_known_by_da1_and_their_bounds_by_themselves() -> None:
 
 
 def test_a_cell_is_measured_anew_where_the_system_knows_it(tmp_path: Path) -> None:
-    """Seen to fail with the remembered size: the font had been made larger since."""
     cache = tmp_path / "terminals.json"
     with fake_terminal(replying_with(XTERM_340)) as (near, _, _):
         for width, height in ((800, 480), (1600, 960)):

@@ -90,11 +90,7 @@ def delay_call(plain: Step, turns: int = DELAY_TURNS) -> Step:
 
 
 async def test_typed_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every line that takes text, and every screen that takes keys, gets those typed behind the key that opens it.
-
-    Seen to fail with a filter line that is mounted but not waited for: of /red the r ran the job again. With the
-    line for a new character opened by a worker: the characters got all but the d.
-    """
+    """Every line that takes text, and every screen that takes keys, gets those typed behind the key that opens it."""
     async with open_services_with_jobs(tmp_path, saved_job("a.png"), saved_job("b.png")) as (bench, jobs):
         app = make_app(bench)
         ends: dict[str, str] = {}
@@ -121,10 +117,7 @@ async def test_typed_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def test_what_does_not_open_gets_no_key_and_nobody_else_does() -> None:
-    """Behind all patience the letters that wait are forgotten: they were not meant for what has the focus still.
-
-    Seen to fail with a key that waits once: the list got them.
-    """
+    """Behind all patience the letters that wait are forgotten: they were not meant for what has the focus still."""
     stuck = MessagePump()
     stuck._running = True
     pressed: list[str] = []

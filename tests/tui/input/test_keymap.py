@@ -32,7 +32,6 @@ def own_node_types() -> list[type[DOMNode]]:
 
 
 def test_every_key_is_in_the_registry() -> None:
-    """Seen to fail with a binding of the job list written by hand beside the registry."""
     strangers = [
         (node.__name__, each.key, each.id)
         for node in own_node_types()
@@ -51,12 +50,10 @@ def test_the_registry_names_each_action_once_and_fully() -> None:
 
 
 def test_the_defaults_clash_nowhere() -> None:
-    """Seen to fail with ctrl+b, which then browsed the characters, given to the list as well."""
     assert keymap_errors({action.id: action.keys for action in ALL_ACTIONS}) == []
 
 
 def test_escape_never_quits() -> None:
-    """Seen to fail with escape among the keys of jobs.quit."""
     assert [
         action.id for action in ALL_ACTIONS if "screen.leave" in action.textual_action and "escape" in action.keys
     ] == []
@@ -97,7 +94,6 @@ TWO_MEANINGS = {
 
 
 def test_a_key_means_the_same_in_every_place() -> None:
-    """Seen to fail with comma and tab for marks, and with ctrl+d for a preset's deletion."""
     found: dict[str, list[str]] = {}
     for action in ALL_ACTIONS:
         # A menu's letters are its own.
@@ -153,7 +149,6 @@ def test_a_binding_is_what_the_registry_says() -> None:
 
 
 def test_the_file_names_an_action_that_there_is() -> None:
-    """Seen to fail as it was: the example in the file was of an action of no such name."""
     told = config_template()
     named = re.findall(r'"([a-z_]+\.[a-z_]+)" = "', told)
     assert named

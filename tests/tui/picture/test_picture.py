@@ -57,7 +57,6 @@ async def test_nothing_runs_behind_a_still(red: Path) -> None:
 
 
 async def test_words_stand_where_pictures_are_off(red: Path) -> None:
-    """Seen to fail when a line that is too long was cut: of a refusal's reason the end was missing."""
     app = MediaViewApp(NullGraphics())
     async with app.run_test(size=(20, 5)) as pilot:
         app.media_view.set_file(red, SafeText("picture\n世界 · 64 × 64 · far too long a line"))
@@ -97,7 +96,6 @@ class CountingCache(FrameCache):
 
 
 async def test_holding_j_decodes_only_where_it_stops(tmp_path: Path) -> None:
-    """Seen to fail without `exclusive`: all fifty files were decoded."""
     cache = CountingCache()
     app = MediaViewApp(cache=cache, decode_delay_seconds=0.03)
     paths = [tmp_path / f"{number}.png" for number in range(50)]
@@ -113,7 +111,6 @@ async def test_holding_j_decodes_only_where_it_stops(tmp_path: Path) -> None:
 
 
 async def test_a_quick_successor_comes_without_a_blink(red: Path, tmp_path: Path) -> None:
-    """Seen to fail when `show` wiped at once."""
     other = tmp_path / "other.png"
     Image.new("RGB", (64, 32), "green").save(other)
     app = MediaViewApp(linger_seconds=60.0)
@@ -131,7 +128,6 @@ async def test_a_quick_successor_comes_without_a_blink(red: Path, tmp_path: Path
 
 
 async def test_a_slow_successor_does_not_keep_the_picture_before(red: Path, tmp_path: Path) -> None:
-    """Seen to fail without the timer: a key held down left a picture standing that belonged to no row in sight."""
     other = tmp_path / "other.png"
     Image.new("RGB", (64, 32), "green").save(other)
     app = MediaViewApp(linger_seconds=0.01, decode_delay_seconds=0.0)
@@ -144,7 +140,6 @@ async def test_a_slow_successor_does_not_keep_the_picture_before(red: Path, tmp_
 
 
 async def test_a_still_is_looked_at_closer_and_moved_about(tmp_path: Path) -> None:
-    """Seen to fail with moves forgotten that were typed ahead of the picture's size."""
     path = tmp_path / "quarters.png"
     image = Image.new("RGB", (80, 80), "black")
     image.paste("white", (40, 0, 80, 40))
@@ -176,7 +171,6 @@ async def test_a_still_is_looked_at_closer_and_moved_about(tmp_path: Path) -> No
 
 
 async def test_zooming_by_a_key_held_down_draws_at_most_one_ahead(red: Path) -> None:
-    """Seen to fail when each key began a drawing of its own: twenty were decoded."""
     cache = CountingCache()
     app = MediaViewApp(cache=cache)
     async with app.run_test(size=(40, 12)) as pilot:
@@ -191,7 +185,6 @@ async def test_zooming_by_a_key_held_down_draws_at_most_one_ahead(red: Path) -> 
 
 
 async def test_nothing_is_decoded_before_the_choice_has_settled(red: Path) -> None:
-    """Seen to fail without the settling time: the file was decoded while the key was still down."""
     cache = CountingCache()
     app = MediaViewApp(cache=cache, decode_delay_seconds=60.0)
     async with app.run_test() as pilot:
@@ -202,7 +195,6 @@ async def test_nothing_is_decoded_before_the_choice_has_settled(red: Path) -> No
 
 
 async def test_only_changed_rows_are_painted_again(tmp_path: Path) -> None:
-    """Seen to fail with a plain refresh: every row was asked for again."""
     paths = []
     for name, at in (("one", 0), ("two", 50)):
         image = Image.new("RGB", (80, 100), "black")
@@ -237,10 +229,7 @@ def _styled_cells(strips: list[Strip]) -> list[list[tuple[str, Style | None]]]:
 async def test_rows_of_a_picture_are_what_textual_would_make_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, graphics: GraphicsBackend, colours: str
 ) -> None:
-    """With an odd row at the end and blanks around it, and where colours are taken away.
-
-    Seen to fail where the blanks were left to the terminal's own colours, and where a part of a row was the whole one.
-    """
+    """With an odd row at the end and blanks around it, and where colours are taken away."""
     path = tmp_path / "picture.png"
     Image.linear_gradient("L").resize((60, 77)).convert("RGB").save(path)
     if colours != "colours":
@@ -257,7 +246,6 @@ async def test_rows_of_a_picture_are_what_textual_would_make_of_them(
 
 
 async def test_what_stands_still_has_all_its_colours(tmp_path: Path) -> None:
-    """Seen to fail when the last frame stayed as it was drawn in motion, with six bits a channel."""
     clip = write_video(tmp_path / "clip.mp4", frames=12)
     app = MediaViewApp(frame_budget=FrameBudget(24.0))
     async with app.run_test(size=(40, 12)) as pilot:
@@ -290,7 +278,6 @@ async def test_kitty_pixels_are_sent_once_and_freed(red: Path) -> None:
 
 
 async def test_the_event_loop_is_free_while_a_large_picture_is_decoded(tmp_path: Path) -> None:
-    """Seen to fail with decoding on the loop: it stood still for the whole of it."""
     path = tmp_path / "large.png"
     Image.effect_noise((3000, 2000), 90).convert("RGB").save(path, compress_level=1)
     app = MediaViewApp()

@@ -126,7 +126,7 @@ async def test_four_frames_a_second_are_four(clip: Path) -> None:
 
 
 async def test_every_scrub_of_a_short_clip_moves_the_moment(tmp_path: Path) -> None:
-    """16 frames: a twentieth is less than a frame. Seen to fail as it was: the moment was that of the frame shown."""
+    """16 frames: a twentieth is less than a frame."""
     path = corpus.write_clip(tmp_path / "a.mp4", corpus.grey_frames(16))
     app = MediaViewApp()
     async with app.run_test(size=(40, 12)):
@@ -147,13 +147,12 @@ async def test_an_animated_image_plays_to_its_end_and_again(tmp_path: Path, kind
 
 
 async def test_a_clip_whose_sound_is_longer_plays_twice(tmp_path: Path) -> None:
-    """Seen to fail as it was: its end was the container's, which no frame reached."""
     path = corpus.write_clip(tmp_path / "a.mp4", corpus.grey_frames(3), sound_seconds=0.5)
     await _plays_twice(path, 0.3)
 
 
 async def test_the_clock_runs_while_a_frame_is_held(tmp_path: Path) -> None:
-    """The second frame is held for 0.6 s: seen to fail as it was, the clock stood."""
+    """The second frame is held for 0.6 s."""
     path = corpus.write_clip(tmp_path / "a.mkv", corpus.grey_frames(3), times=[0, 100, 700])
     now = [0.0]
     app = MediaViewApp(clock=lambda: now[0])

@@ -54,7 +54,6 @@ MILLISECONDS = [round(number / 24, 3) for number in range(96)]
 @pytest.mark.parametrize("rate", [24.0, 23.976, 12.0])
 @pytest.mark.parametrize("drawing", [0.004, 0.035])
 def test_a_clip_no_faster_than_the_pace_shows_every_frame_once_on_time(rate: float, drawing: float) -> None:
-    """Seen to fail with timers counted from when each frame was drawn, and without regard to rounded times."""
     grids = ([number / rate for number in range(96)], MILLISECONDS if rate == 24.0 else [])
     for frames, late in itertools.product(filter(None, grids), (0.0, 0.001)):
         shown, took = simulate_playback(frames, rate, FrameBudget(24.0), drawing=drawing, timer_delay=late)
@@ -63,7 +62,6 @@ def test_a_clip_no_faster_than_the_pace_shows_every_frame_once_on_time(rate: flo
 
 
 def test_a_machine_that_is_too_slow_leaves_frames_out_and_keeps_time() -> None:
-    """Seen to fail when every frame was waited for: four seconds took ten."""
     shown, took = simulate_playback([number / 24 for number in range(96)], 24.0, FrameBudget(24.0), drawing=0.1)
     assert took == pytest.approx(4.0, abs=0.2)
     assert 38 <= len(shown) <= 42
@@ -71,7 +69,6 @@ def test_a_machine_that_is_too_slow_leaves_frames_out_and_keeps_time() -> None:
 
 
 def test_after_a_stall_no_frame_is_drawn_twice() -> None:
-    """Seen to fail when moments gone by were all gone through: the same frame was drawn 23 times."""
     shown, took = simulate_playback(
         [number / 24 for number in range(96)], 24.0, FrameBudget(24.0), drawing=0.004, stall=1.0
     )
@@ -80,7 +77,6 @@ def test_after_a_stall_no_frame_is_drawn_twice() -> None:
 
 
 def test_four_frames_a_second_and_what_the_bytes_allow() -> None:
-    """Seen to fail when a frame's bytes did not lengthen its stay."""
     frames = [number / 24 for number in range(96)]
     shown, took = simulate_playback(frames, 24.0, FrameBudget(4.0, 200_000), drawing=0.01, written=10_000)
     assert shown == [*range(0, 96, 6), 95]
@@ -90,7 +86,6 @@ def test_four_frames_a_second_and_what_the_bytes_allow() -> None:
 
 
 def test_seeking_goes_on_from_there() -> None:
-    """Seen to fail when moving the clip left the next frame due where it was."""
     clock = Clock()
     head = Playhead(FrameBudget(24.0), clock)
     head.seek(3.0)

@@ -36,7 +36,6 @@ def test_a_program_that_is_not_there_is_not_used(tmp_path: Path) -> None:
 
 
 async def test_the_text_is_given_exactly_and_no_key_with_it(tmp_path: Path) -> None:
-    """Seen to fail with the whole environment handed on."""
     kept = tmp_path / "kept"
     command = (str(write_program(tmp_path, "copy", f"cat > {kept}; env > {tmp_path}/env")),)
     environ = {"PATH": os.environ["PATH"], "ETERNALAI_API_KEY": "sk_secret_key", "LANG": "C.UTF-8"}
@@ -52,7 +51,6 @@ async def test_a_program_that_fails_or_is_gone_took_nothing(tmp_path: Path) -> N
 
 
 async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seen to fail, by never ending, without the time limit."""
     monkeypatch.setattr(desktop, "COPY_TIMEOUT_SECONDS", 0.1)
     hangs = write_program(tmp_path, "hangs", f"echo $$ > {tmp_path}/pid; exec sleep 600")
     assert not await copy("x" * 200_000, (str(hangs),), {"PATH": os.environ["PATH"]})
@@ -63,7 +61,6 @@ async def test_a_program_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest
 
 
 async def test_a_program_that_serves_on_in_the_background_is_not_waited_for(tmp_path: Path) -> None:
-    """Seen to fail with its output read to the end, as xclip keeps it open for as long as the text can be pasted."""
     serves = write_program(tmp_path, "serves", "cat >/dev/null; (sleep 5) & exit 0")
     assert await copy("x", (str(serves),), {"PATH": os.environ["PATH"]})
 

@@ -56,10 +56,7 @@ def write(buffer: ScreenBuffer, x: int, y: int, strip: Strip) -> str:
 @pytest.mark.parametrize("text", ["हिन्दी", "e\u0301t\u0301", "❤\ufe0f", "🇩🇪", "👨\u200d👩"])
 @pytest.mark.parametrize("columns_of_each", [0, 1, 2])
 def test_what_stands_behind_a_text_stays_in_its_column(text: str, columns_of_each: int) -> None:
-    """On terminals that take so many columns for each character of it.
-
-    Seen to fail: the frame behind such a prompt was drawn a few columns off, or on the next line.
-    """
+    """On terminals that take so many columns for each character of it."""
     line = Strip([Segment("│"), Segment(text.ljust(12 - len(text))), Segment("    "), Segment("│")])
     output = write(ScreenBuffer(), 0, 3, line)
     frames, x = [], 0
@@ -75,7 +72,6 @@ def test_what_stands_behind_a_text_stays_in_its_column(text: str, columns_of_eac
 
 @given(st.lists(st.tuples(strip_strategy(), st.integers(0, WIDTH - 1), st.booleans()), max_size=8))
 def test_the_screen_reads_as_the_last_line_written(lines: list[tuple[Strip, int, bool]]) -> None:
-    """Seen to fail when `part` left the remembered line as it was."""
     written, screen = ScreenBuffer(), [[" "] * WIDTH]
     wanted = Strip([Segment(" " * WIDTH)])
     for new, start, whole in lines:
@@ -140,7 +136,6 @@ class OverlappingWidgetsApp(App[None]):
 
 
 async def test_partial_updates_put_on_the_screen_what_a_full_one_would() -> None:
-    """Seen to fail with the widget below taken where one lies over it, and with runs of lines taken for one."""
     app, chance = OverlappingWidgetsApp(), random.Random(3)
     async with app.run_test(size=(30, 12)) as pilot:
         await pilot.pause()
@@ -160,7 +155,6 @@ async def test_partial_updates_put_on_the_screen_what_a_full_one_would() -> None
 
 
 async def test_one_changed_cell_has_one_line_rendered_and_few_bytes_written() -> None:
-    """Seen to fail with Textual's own way: every line of every widget there."""
     app = OverlappingWidgetsApp()
     async with app.run_test(size=(30, 12)) as pilot:
         await pilot.pause()
@@ -184,7 +178,7 @@ async def test_one_changed_cell_has_one_line_rendered_and_few_bytes_written() ->
 async def test_a_full_update_has_no_line_rendered_that_is_not_seen(
     at: tuple[int, int], size: tuple[int, int], asked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And looks as Textual's own, which renders every line. Seen to fail with partly covered lines left out."""
+    """And looks as Textual's own, which renders every line."""
     app = OverlappingWidgetsApp()
     async with app.run_test(size=(30, 12)) as pilot:
         above, below = app.query_one("#c", LetterWidget), app.query_one("#b", LetterWidget)

@@ -68,10 +68,6 @@ def frame_text(min_chars: int) -> str:
 
 
 def test_a_slow_line_is_kept_busy_and_holds_up_a_key_by_less_than_half_a_second() -> None:
-    """Seen to fail with a window made smaller by each late answer, and with one that knows no way there and back.
-
-    And where the terminal was asked once, behind all that there was room for: 71 % of what the line carries.
-    """
     line = SimulatedLink(32_000, 0.15)
     line.send_frames(1.0)
     sent, longest = line.send_frames(10.0)
@@ -80,7 +76,6 @@ def test_a_slow_line_is_kept_busy_and_holds_up_a_key_by_less_than_half_a_second(
 
 
 def test_a_picture_is_cut_between_its_lines_alone() -> None:
-    """Seen to fail when every PIECE characters began a piece, in the middle of a colour."""
     text = frame_text(20_000)
     pieces = split_chunks(text)
     assert "".join(pieces) == text
@@ -91,13 +86,11 @@ def test_a_picture_is_cut_between_its_lines_alone() -> None:
 
 @pytest.mark.parametrize("opening", ["\x1bPtmux;", "\x1b_Ga=T;"])
 def test_graphics_stay_whole(opening: str) -> None:
-    """Seen to fail when the data of a picture was cut where it looked like a move of the cursor."""
     text = f"{opening}{frame_text(20_000)}\x1b\\"
     assert split_chunks(text) == [text]
 
 
 def test_a_fast_line_is_soon_without_a_limit() -> None:
-    """Seen to fail when the window grew by a fixed step."""
     line = SimulatedLink(10_000_000, 0.02)
     line.send_frames(0.3)
     line.wait(0.1)
@@ -106,7 +99,6 @@ def test_a_fast_line_is_soon_without_a_limit() -> None:
 
 @pytest.mark.parametrize("rate", [16_000, 100_000])
 def test_a_line_that_becomes_slow_is_noticed(rate: int) -> None:
-    """Seen to fail with a window that never shrinks, and with the first figures kept for good."""
     line = SimulatedLink(10_000_000, 0.02)
     line.send_frames(0.5)
     line._rate = rate
@@ -116,7 +108,6 @@ def test_a_line_that_becomes_slow_is_noticed(rate: int) -> None:
 
 
 def test_a_terminal_that_does_not_answer_is_not_waited_for() -> None:
-    """Seen to fail when answers were waited for without end: nothing was painted any more."""
     line = SimulatedLink(10_000_000, 0.02, replies=False)
     line.send(INITIAL_REMOTE_WINDOW_CHARS)
     assert line.flow.available() == 0
@@ -128,7 +119,6 @@ def test_a_terminal_that_does_not_answer_is_not_waited_for() -> None:
 
 
 def test_an_answer_that_is_lost_holds_up_nothing_for_good() -> None:
-    """Seen to fail when what was sent before the loss counted as on its way for ever."""
     line = SimulatedLink(10_000_000, 0.02)
     line.send_frames(0.1)
     line.wait(0.1)
@@ -142,7 +132,6 @@ def test_an_answer_that_is_lost_holds_up_nothing_for_good() -> None:
 
 
 def test_a_terminal_nearby_that_is_not_read_is_behind() -> None:
-    """Seen to fail when only the amount counted: a word every second was written to nobody."""
     now = [0.0]
     flow = FlowController(lambda: now[0])
     assert flow.record_send(10) == 0
@@ -155,7 +144,6 @@ def test_a_terminal_nearby_that_is_not_read_is_behind() -> None:
 
 @pytest.mark.parametrize("far", [True, False])
 def test_whoever_gets_the_terminal_next_gets_no_answers_of_ours(far: bool) -> None:
-    """Seen to fail when what was expected before an editor was expected after it."""
     flow = FlowController(lambda: 0.0, remote=far)
     flow.record_send(20_000)
     flow.reset()
@@ -164,10 +152,7 @@ def test_whoever_gets_the_terminal_next_gets_no_answers_of_ours(far: bool) -> No
 
 
 def test_a_slow_line_is_told_from_a_fast_one_while_the_machine_is_busy() -> None:
-    """The first answers are all heard late, so none of them is the shortest way there and back.
-
-    Seen to fail with a window that doubled wherever an answer was no later than the others: 65 KB would have left.
-    """
+    """The first answers are all heard late, so none of them is the shortest way there and back."""
     line = SimulatedLink(32_000, 0.6)
     line.send_frames(3.0)
     line._way = 0.15

@@ -77,7 +77,6 @@ def test_parser_drops_replies(reply: bytes, remote: bool, pause: float) -> None:
     "reply", [b"\x1b[12;34R", b"\x1bP>|tmux 3.5a\x1b\\", b"\x1b]11;rgb:0000/0000/0000\x1b\\"], ids=repr
 )
 def test_parser_drops_replies_in_three_late_parts(reply: bytes) -> None:
-    """Seen to fail: behind `ESC` and `[1` the rest of a cursor report was typed into the form."""
     for at in range(3, len(reply) - 1):
         assert actions(Keyboard().read(reply[:1], reply[1:at], reply[at:], pause=0.35)) == ["escape"]
 
@@ -87,10 +86,7 @@ def test_parser_drops_replies_in_three_late_parts(reply: bytes) -> None:
 )
 @pytest.mark.parametrize("pause", [0.35, 0.45, 1.2])
 def test_parser_drops_replies_in_late_parts(reply: bytes, pause: float) -> None:
-    """Behind ESC and a lone introducer that both came too late the rest is dropped, whole or in two late parts.
-
-    Seen to fail: the rest of a cursor report behind `ESC` and `[` was typed.
-    """
+    """Behind ESC and a lone introducer that both came too late the rest is dropped, whole or in two late parts."""
     introducer = actions(Keyboard().read(reply[1:2] if pause > LATE_BYTE_SECONDS else b""))
     assert actions(Keyboard().read(reply[:1], reply[1:2], reply[2:], pause=pause)) == ["escape", *introducer]
     for at in range(3, len(reply) - 1):

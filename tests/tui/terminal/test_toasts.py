@@ -26,12 +26,7 @@ async def wait_for_texts(pilot: Pilot[Any], *texts: str) -> None:
 
 @pytest.mark.parametrize("size", [(60, 20), (140, 40)], ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_the_send_line_and_the_foot_of_a_dialog_stay_in_sight(tmp_path: Path, size: tuple[int, int]) -> None:
-    """Several at once, the longest one among them, over form, list and dialogs as high as the screen.
-
-    Seen to fail with a form, and with dialogs, that make no way, with a form opened under what was said before, and
-    with margins on what is said: the last line of a long one was cut off. And as it was: under a dialog each stood
-    there twice, over the footer.
-    """
+    """Several at once, the longest one among them, over form, list and dialogs as high as the screen."""
     # Or a service that is not there would be told of too.
     write_character_list(tmp_path / "data", UNREACHABLE_URL, "6870")
     async with open_services(tmp_path) as bench:
