@@ -52,13 +52,6 @@ def open_terminal(
     return PseudoTerminal((sys.executable, "-c", code), program.environ)
 
 
-def wait_exit(terminal: PseudoTerminal) -> int:
-    while not terminal.has_ended:
-        terminal.read(TIMEOUT_SECONDS)
-    terminal.forget()
-    return os.waitstatus_to_exitcode(os.waitpid(terminal.pid, 0)[1])
-
-
 def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, tmp_path: Path) -> None:
     """History, lock, journal, instances, results, log, draft, presets, characters, cache, key, exports, reports."""
     home = tmp_path / "home"
@@ -72,7 +65,7 @@ def test_everything_is_private_under_umask_000(bare: Program, sandbox: Sandbox, 
     terminal.send(b"\x0eSome words")
     terminal.wait_for("words", keep=True)
     terminal.send(b"\x11")
-    assert wait_exit(terminal) == 0
+    assert terminal.wait_for_end(TIMEOUT_SECONDS) == 0
     assert (bare.data_dir / "draft.json").exists()
     names = {path.name for path in home.rglob("*")}
     assert {"history.json", "results", "logs", "eternal-tui.log", "characters.json", "key", "draft.json"} <= names
@@ -134,7 +127,7 @@ def test_a_crash_of_the_app_shows_no_variables_and_no_key_from_anywhere(
     terminal = open_terminal(bare, code)
     terminal.wait_for("No jobs yet", keep=True)
     terminal.send(b"\x1bOP")
-    assert wait_exit(terminal) == 70
+    assert terminal.wait_for_end(TIMEOUT_SECONDS) == 70
     for words in (CANARY.encode(), b"Traceback", b"secret"):
         assert words not in terminal.written
     (written,) = (bare.data_dir / "logs").glob("crash-*.txt")

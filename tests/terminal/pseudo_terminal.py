@@ -48,7 +48,7 @@ class PseudoTerminal:
     ) -> None:
         self.started_at = time.perf_counter()
         self.written = bytearray()
-        self.has_ended = False
+        self.has_ended = self._is_over = False
         self.read_chunk_bytes = READ_CHUNK_BYTES
         self.reply_delay_seconds = 0.0
         self.link_bytes_per_second = math.inf
@@ -61,7 +61,7 @@ class PseudoTerminal:
             try:
                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
                 os.chdir(ROOT)
-                os.execve(command[0], list(command), dict(environ))
+                os.execvpe(command[0], list(command), dict(environ))
             finally:
                 os._exit(127)
 
@@ -80,10 +80,26 @@ class PseudoTerminal:
         """The terminal's modes."""
         return termios.tcgetattr(self._descriptor)
 
-    def forget(self) -> None:
-        """Close the terminal of a program that was waited for."""
+    def hang_up(self) -> None:
+        """Close the terminal under the program, as a line does that drops."""
         os.close(self._descriptor)
         self._descriptor = -1
+
+    def children(self) -> list[int]:
+        """Return the child processes but the terminal's guard, which ends a moment after the program."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/children")
+        children = [int(child) for thread in threads for child in thread.read_text().split()]
+        return [child for child in children if b"?1049l" not in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+    def wait_for_end(self, within: float = 20.0) -> int:
+        """Read to the end and return the exit code, negative for a signal."""
+        end = time.perf_counter() + within
+        while self._descriptor >= 0 and not self.has_ended and (left := end - time.perf_counter()) > 0:
+            self.read(left)
+        if not wait_process_exit(self.pid, end - time.perf_counter()):
+            raise TimeoutError(f"still there after {within:.1f} s; last was {bytes(self.written[-300:])!r}")
+        self._is_over = True
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
     def read(self, seconds: float) -> bytes:
         """Return what is written next, waiting for it at most that long; empty when nothing came."""
@@ -189,15 +205,27 @@ class PseudoTerminal:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self, within: float = 5.0) -> int:
-        """End the program, by SIGTERM and if need be by SIGKILL, and return its wait status."""
-        if self._descriptor < 0:
-            return 0
-        end = time.perf_counter() + within
-        os.kill(self.pid, signal.SIGTERM)
-        while not self.has_ended and (left := end - time.perf_counter()) > 0:
-            self.read(left)
-        if not self.has_ended:
-            os.kill(self.pid, signal.SIGKILL)
-        os.close(self._descriptor)
-        self._descriptor = -1
-        return os.waitpid(self.pid, 0)[1]
+        """End the program, by SIGTERM and if need be by SIGKILL, and return its exit code."""
+        code = 0
+        if not self._is_over:
+            os.kill(self.pid, signal.SIGTERM)
+            try:
+                code = self.wait_for_end(within)
+            except TimeoutError:
+                os.kill(self.pid, signal.SIGKILL)
+                code = self.wait_for_end()
+        if self._descriptor >= 0:
+            self.hang_up()
+        return code
+
+
+def wait_process_exit(pid: int, seconds: float) -> bool:
+    """Wait so long at most for any process; tell whether it is over."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], max(0.0, seconds))[0])
+    finally:
+        os.close(handle)

@@ -90,7 +90,7 @@ def test_from_the_first_job_to_the_end(app: Tmux) -> None:
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES, ids=["80x24", "200x60"])
 def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, quick: dict[str, str]) -> None:
-    """Two prompts in two qualities from a preset are one line: opened, tagged, found, deleted, brought back, run again."""
+    """Two prompts in two qualities from a preset are one line: opened, tagged, found, deleted, restored, run again."""
     draft = Draft(character="6870", prompt="At sea\nIn snow", extra_qualities=("high",), one_per_line=True)
     data = Path(quick["ETERNAL_TUI_DATA_DIR"])
     PresetStore(data).save(Presets().with_preset("two", draft).toggle_default("two"))
@@ -169,39 +169,6 @@ def test_a_new_request_starts_empty_and_an_old_one_is_edited(app: Tmux) -> None:
     app.wait_for(lambda screen: "restored draft" in screen and "In the snow at dusk" in screen)
     app.type("Rain")
     app.wait_for(lambda screen: "Rain" in screen and "dusk" not in screen.partition("^s send")[0])
-
-
-def test_templates_snippets_and_files_of_prompts(app: Tmux, tmp_path: Path) -> None:
-    """Each is counted before it is sent, and its template is found again."""
-    app.press("n")
-    app.wait_for("opens the list")
-    app.type("6873\tA {red|blue} coat, {{plain}}")
-    app.wait_for("= 2 requests")
-    app.press("C-t")
-    app.wait_for("Presets and snippets")
-    app.type("@coat")
-    app.press("C-s")
-    app.wait_for(lambda screen: re.search(r"@coat +A \{red", screen) is not None)
-    app.press_escape()
-    app.press("C-s")
-    app.wait_for("This sends 2 requests")
-    app.type("y")
-    app.wait_for("2 done today")
-    app.press_escape()
-    app.type("/template:blue\r")
-    app.wait_for(lambda screen: "2 of 2" in screen and "A red coat, {plain}" in screen)
-    app.press_escape()
-
-    app.press("n")
-    app.wait_for("^g restores")
-    app.type("@coat at sea")
-    app.wait_for("A {red|blue} coat, {{plain}} at")
-    app.press("C-l")
-    app.wait_for("opens the list")
-    (tmp_path / "prompts.txt").write_text("One\n{Two|Three}\n")
-    app.type(f"6873\t{tmp_path}/prompts.txt")
-    app.press("C-e")
-    app.wait_for(lambda screen: "(•) one per line" in screen and "= 3 requests" in screen)
 
 
 def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
@@ -330,7 +297,7 @@ def add_hundred_jobs(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("size", SCREEN_SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 def test_the_hundredth_job_is_seen_at_a_glance(size: tuple[int, int], tmp_path: Path, service: dict[str, str]) -> None:
-    """The list has its rows and each of them its prompt; batches unfold into view; the detail begins with the prompt."""
+    """The list has its rows and each its prompt; batches unfold into view; the detail begins with the prompt."""
     data = tmp_path / "data"
     add_hundred_jobs(data)
     environ = make_environ(tmp_path, {**service, "ETERNAL_TUI_DATA_DIR": str(data)})

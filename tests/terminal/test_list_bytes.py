@@ -2,83 +2,36 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import select
-import struct
 import sys
-import termios
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.terminal.list_app import DRAWN_MARKER
-from tests.terminal.stage import start_app
+from tests.terminal.pseudo_terminal import PseudoTerminal
+from tests.terminal.stage import make_environ, start_app
 
-ROOT = Path(__file__).parents[2]
-DRAWN_MARKER_BYTES = DRAWN_MARKER.encode()
-TIMEOUT_SECONDS = 60.0
-
-
-class ListTerminal:
-    """The other end of a pseudo-terminal in which the list runs."""
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self.pid, self._descriptor = pty.fork()
-        if self.pid == 0:
-            os.chdir(ROOT)
-            environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
-            environ.pop("NO_COLOR", None)
-            os.execve(sys.executable, [sys.executable, "-m", "tests.terminal.list_app"], environ)
-        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def read_until_drawn(self) -> bytes:
-        """Return what was written until the list said that it had drawn."""
-        written = b""
-        while DRAWN_MARKER_BYTES not in written:
-            ready, _, _ = select.select([self._descriptor], [], [], TIMEOUT_SECONDS)
-            assert ready, written[-300:]
-            written += os.read(self._descriptor, 65_536)
-        return written.replace(DRAWN_MARKER_BYTES, b"")
-
-    def press(self, key: str) -> bytes:
-        """Return what one key press made the list write."""
-        os.write(self._descriptor, key.encode())
-        return self.read_until_drawn()
-
-    def close(self) -> None:
-        os.write(self._descriptor, b"\x11")
-        while True:
-            try:
-                if not os.read(self._descriptor, 65_536):
-                    break
-            except OSError:
-                break
-        os.close(self._descriptor)
-        os.waitpid(self.pid, 0)
+LIST_APP = (sys.executable, "-m", "tests.terminal.list_app")
 
 
-@pytest.fixture(params=[(104, 26), (200, 60)], ids=["104x26", "200x60"])
-def terminal(request: pytest.FixtureRequest) -> Iterator[ListTerminal]:
-    terminal = ListTerminal(*request.param)
-    try:
-        terminal.read_until_drawn()
-        terminal.press("o")
-        yield terminal
-    finally:
-        terminal.close()
+@pytest.mark.parametrize(("columns", "rows"), [(104, 26), (200, 60)])
+def test_bytes(columns: int, rows: int, tmp_path: Path) -> None:
+    with PseudoTerminal(LIST_APP, make_environ(tmp_path), columns=columns, rows=rows) as terminal:
 
+        def press(key: bytes) -> int:
+            """Return how many bytes one key press made the list write."""
+            terminal.send(key)
+            terminal.wait_for(DRAWN_MARKER, keep=True)
+            written = len(terminal.written) - len(DRAWN_MARKER)
+            terminal.written.clear()
+            return written
 
-def test_bytes(terminal: ListTerminal) -> None:
-    one = [len(terminal.press("x")) for _ in range(6)]
-    assert max(one) < 300
-    seconds = [len(terminal.press("s")) for _ in range(3)]
-    assert max(seconds) <= 1_250
-    everything = [len(terminal.press("b")) for _ in range(5)]
-    assert sum(everything) / len(everything) <= 2_700
-    assert [terminal.press("o") for _ in range(3)] == [b""] * 3
+        terminal.wait_for(DRAWN_MARKER)
+        press(b"o")
+        assert max(press(b"x") for _ in range(6)) < 300
+        assert max(press(b"s") for _ in range(3)) <= 1_250
+        assert sum(press(b"b") for _ in range(5)) / 5 <= 2_700
+        assert [press(b"o") for _ in range(3)] == [0] * 3
 
 
 def test_a_cursor_in_the_form_stands_still(tmp_path: Path) -> None:

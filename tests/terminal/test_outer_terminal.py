@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import FAST_SETTINGS, threaded_sandbox
-from tests.terminal.test_going_away import PtyProgram
+from tests.terminal.pseudo_terminal import PseudoTerminal
 from tests.terminal.tmux import PROGRAM, TMUX_CONFIG, Tmux, make_environ, needs_tmux
 
 pytestmark = [needs_tmux, pytest.mark.terminal]
@@ -33,30 +32,32 @@ def held() -> Iterator[Sandbox]:
 def test_an_end_unseen_rings_notifies_and_is_in_the_title_outside_of_tmux(tmp_path: Path, held: Sandbox) -> None:
     environ = make_environ(tmp_path, {"ETERNAL_TUI_BASE_URL": held.api_url, "ETERNALAI_API_KEY": held.key})
     with Tmux(PROGRAM, environ, config=TMUX_CONFIG + TITLE_CONFIG) as inner:
-        outer = PtyProgram(environ, command=["tmux", "-S", str(inner._socket), "attach"])
-        try:
-            outer.wait_for(b"No jobs yet")
-            os.write(outer.master, FOCUS_GAINED + b"\x0e")
-            outer.wait_for(b"opens the list")
-            os.write(outer.master, b"6870\tIn a red coat")
-            outer.wait_for(b"In a red coat")
-            os.write(outer.master, b"\x13")
+        attach = ("tmux", "-S", str(inner._socket), "attach")
+        with PseudoTerminal(attach, {**environ, "TERM": "xterm-256color"}, columns=80, rows=24) as outer:
+
+            def wait_for(wanted: bytes) -> None:
+                outer.wait_for(wanted, keep=True)
+
+            wait_for(b"No jobs yet")
+            outer.send(FOCUS_GAINED + b"\x0e")
+            wait_for(b"opens the list")
+            outer.send(b"6870\tIn a red coat")
+            wait_for(b"In a red coat")
+            outer.send(b"\x13")
             inner.wait_for("1 running")
-            outer.wait_for(b"\x1b]0;1 running \xc2\xb7 0 done\x07")
-            os.write(outer.master, FOCUS_LOST)
+            wait_for(b"\x1b]0;1 running \xc2\xb7 0 done\x07")
+            outer.send(FOCUS_LOST)
             inner.wait_for(lambda screen: "▌In a red coat" not in screen)
             held.finish()
             for way in WAYS:
-                outer.wait_for(way + SAVED)
-            outer.wait_for(b"\x1b]0;0 running \xc2\xb7 1 done\x07")
+                wait_for(way + SAVED)
+            wait_for(b"\x1b]0;0 running \xc2\xb7 1 done\x07")
             assert [outer.written.count(way) for way in WAYS] == [1, 1], "told once in each way"
 
-            os.write(outer.master, FOCUS_GAINED + b"\x1b")
+            outer.send(FOCUS_GAINED + b"\x1b")
             inner.wait_for("2 Jobs")
-            os.write(outer.master, b"yt")
-            outer.wait_for(base64.b64encode(b"In a red coat"))
+            outer.send(b"yt")
+            wait_for(base64.b64encode(b"In a red coat"))
             assert b"\x1b]52;" in outer.written
-            os.write(outer.master, b"\x11")
-            outer.wait_for(b"modes restored")
-        finally:
-            outer.close()
+            outer.send(b"\x11")
+            wait_for(b"modes restored")

@@ -71,4 +71,6 @@ def test_the_queue_is_ordered_cancelled_held_and_released(columns: int, rows: in
             assert len(sandbox.charged) == 5
             app.type("y")
             app.wait_for("6 done today")
+            app.type("q")
+            app.wait_for("modes restored")
         assert len(sandbox.charged) == 6

@@ -32,22 +32,9 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def wait_for_end(terminal: PseudoTerminal, within: float = 20.0) -> int:
-    """Read to the end and return the exit code, negative for a signal."""
-    end = time.monotonic() + within
-    while not terminal.has_ended:
-        assert time.monotonic() < end, bytes(terminal.written[-300:])
-        terminal.read(0.2)
-    code = os.waitstatus_to_exitcode(os.waitpid(terminal.pid, 0)[1])
-    terminal.forget()
-    return code
-
-
 def wait_until_restored(terminal: PseudoTerminal) -> None:
-    end = time.monotonic() + 20
-    while b"\x1b[?1049l" not in terminal.written or b"\x1b[?25h" not in terminal.written:
-        assert time.monotonic() < end, bytes(terminal.written[-300:])
-        terminal.read(0.2)
+    terminal.wait_for(b"\x1b[?1049l", keep=True)
+    terminal.wait_for(b"\x1b[?25h", keep=True)
 
 
 @pytest.mark.parametrize("pause", [0.0, pytest.param(0.4, marks=pytest.mark.long)])
@@ -71,7 +58,7 @@ def test_replies_press_no_keys(tmp_path: Path, sandbox: Sandbox, screen: str, pa
         terminal.send(b"\x1b[27u")
         terminal.read_until_quiet(0.3)
         terminal.send(b"q")
-        assert wait_for_end(terminal) == 0
+        assert terminal.wait_for_end() == 0
     assert not sandbox.posts
     assert program.records() == before
 
@@ -89,7 +76,7 @@ def test_bytes_that_are_no_text_do_not_end_the_app(tmp_path: Path) -> None:
             terminal.send(bytes(byte for byte in chance.randbytes(40) if byte not in b"\x11\x13\x1b\x05\x1a") + b"\x18")
             terminal.read(0.005)
         terminal.send(b"\x18\x1b[27u\x11")
-        assert wait_for_end(terminal) == 0
+        assert terminal.wait_for_end() == 0
 
 
 @pytest.mark.parametrize(
@@ -105,7 +92,7 @@ def test_signals_leave_the_terminal_as_it_was(tmp_path: Path, number: signal.Sig
         os.kill(terminal.pid, number)
         wait_until_restored(terminal)
         assert terminal.modes == before
-        assert wait_for_end(terminal) == code
+        assert terminal.wait_for_end() == code
 
 
 def test_interrupt_during_the_start_is_no_traceback(tmp_path: Path) -> None:
@@ -126,7 +113,7 @@ def test_interrupt_during_the_start_is_no_traceback(tmp_path: Path) -> None:
         with started as terminal:
             terminal.read_for(chance.uniform(0.06, 0.6))
             os.kill(terminal.pid, signal.SIGINT)
-            assert wait_for_end(terminal) in (130, -signal.SIGINT)
+            assert terminal.wait_for_end() in (130, -signal.SIGINT)
             assert b"Traceback" not in terminal.written
             assert b"defect" not in terminal.written
 
@@ -162,7 +149,7 @@ def test_reading_keys_fails_with_a_report(tmp_path: Path) -> None:
         terminal.wait_for("No jobs yet")
         terminal.send(b"j")
         wait_until_restored(terminal)
-        assert wait_for_end(terminal) == 70
+        assert terminal.wait_for_end() == 70
         assert b"logs/crash-" in terminal.written
     (report,) = (tmp_path / "data" / "logs").glob("crash-*.txt")
     assert "MemoryError" in report.read_text()

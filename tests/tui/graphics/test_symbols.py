@@ -14,9 +14,9 @@ from eternal_tui.media.decode.frame import Frame
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.select import SYMBOL_TEST_CARD
 from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, SymbolName, Symbols, symbol_characters
-from tests.benchmarks.bench_symbols import as_text, paint, ssim
 from tests.media.corpus import noisy_page
 from tests.media.files import make_image
+from tests.tui.graphics.painted import as_text, paint, ssim
 
 PIXEL_ROWS = {"quadrants": 2, "sextants": 3, "octants": 4}
 

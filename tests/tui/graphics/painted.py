@@ -1,0 +1,89 @@
+"""Text pictures painted back into pixels, eight by sixteen a cell, and how similar two grey pictures are."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from rich.color import ColorSystem
+
+from eternal_tui.tui.graphics.base import Drawing
+from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, symbol_characters
+
+CELL = (8, 16)
+_SGR_PATTERN = re.compile(r"\x1b\[([\d;]*)m|(\n)|([^\x1b\r])")
+
+
+def masks() -> dict[str, Any]:
+    """Return by character which pixels of a cell are foreground."""
+    found: dict[str, Any] = {" ": np.zeros(CELL[::-1], bool), "█": np.ones(CELL[::-1], bool)}
+    for character, rows in (("▀", slice(0, 8)), ("▄", slice(8, 16))):
+        found[character] = np.zeros(CELL[::-1], bool)
+        found[character][rows] = True
+    for name, high in zip(SYMBOL_NAMES, (2, 3, 4), strict=True):
+        edges = [round(row * CELL[1] / high) for row in range(high + 1)]
+        for pattern, character in enumerate(symbol_characters(name)):
+            mask = np.zeros(CELL[::-1], bool)
+            for bit in range(2 * high):
+                if pattern >> bit & 1:
+                    mask[edges[bit // 2] : edges[bit // 2 + 1], 4 * (bit % 2) : 4 * (bit % 2) + 4] = True
+            found.setdefault(character, mask)
+    return found
+
+
+MASKS = masks()
+
+
+def paint(text: str, columns: int, rows: int) -> Any:
+    """Return the pixels that a terminal would show for these lines of characters and colours."""
+    shown = np.zeros((rows * CELL[1], columns * CELL[0], 3), np.uint8)
+    x = y = 0
+    fore, back = (255, 255, 255), (0, 0, 0)
+    for numbers, newline, character in _SGR_PATTERN.findall(text):
+        if newline:
+            x, y = 0, y + 1
+        elif character:
+            if x < columns and y < rows:
+                cell = shown[y * CELL[1] : (y + 1) * CELL[1], x * CELL[0] : (x + 1) * CELL[0]]
+                cell[:] = back
+                cell[MASKS[character]] = fore
+            x += 1
+        else:
+            parts = [int(part or 0) for part in numbers.split(";")]
+            while parts:
+                code = parts.pop(0)
+                if code == 0:
+                    fore, back = (255, 255, 255), (0, 0, 0)
+                elif code in (38, 48):
+                    colour = (parts[1], parts[2], parts[3])
+                    del parts[:4]
+                    fore, back = (colour, back) if code == 38 else (fore, colour)
+    return shown
+
+
+def as_text(drawing: Drawing) -> str:
+    """Return the drawing as it goes to a terminal of 24 bits."""
+    return "\n".join(
+        "".join(
+            segment.style.render(segment.text, color_system=ColorSystem.TRUECOLOR) if segment.style else segment.text
+            for segment in strip
+        )
+        for strip in drawing.strips
+    )
+
+
+def ssim(one: Any, other: Any) -> float:
+    """Return the mean structural similarity of two grey pictures, by windows of 8 × 8."""
+
+    def mean(values: Any) -> Any:
+        sums = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
+        return (sums[8:, 8:] - sums[:-8, 8:] - sums[8:, :-8] + sums[:-8, :-8]) / 64
+
+    a, b = one.astype(float), other.astype(float)
+    first, second = mean(a), mean(b)
+    spread, other_spread = mean(a * a) - first**2, mean(b * b) - second**2
+    shared = mean(a * b) - first * second
+    small, large = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    found = (2 * first * second + small) * (2 * shared + large)
+    return float((found / ((first**2 + second**2 + small) * (spread + other_spread + large))).mean())
