@@ -171,7 +171,6 @@ ZERO_WIDTH_JOINERS = frozenset("\u200c\u200d")
 
 VARIATION_SELECTORS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _LINE_BREAK_PATTERN = re.compile("\r\n|[\r\u2028\u2029\x85\x0b\x0c]")
-_UNICODE_SPACE_PATTERN = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _JOINABLE_CATEGORIES = frozenset({"So", "Sk", "Lo", "Mn", "Mc"})
 """Categories that a joiner may follow: emoji, skin tones and their selectors, letters without case, marks."""
 
@@ -190,7 +189,7 @@ def clean_prompt(text: str) -> str:
     for one in text:
         if not _is_allowed_in_prompt(one, kept[-1] if kept else ""):
             continue
-        marks = marks + 1 if unicodedata.category(one)[0] == "M" and one not in VARIATION_SELECTORS else 0
+        marks = marks + 1 if _is_mark(one) else 0
         if marks <= MAX_COMBINING_MARKS:
             kept.append(one)
     return "".join(kept)
@@ -201,9 +200,7 @@ def _is_allowed_in_prompt(character: str, previous: str) -> bool:
         return previous != "" and unicodedata.category(previous) in _JOINABLE_CATEGORIES
     if character in VARIATION_SELECTORS:
         return previous not in ("", "\n") and previous not in ZERO_WIDTH_JOINERS and previous not in VARIATION_SELECTORS
-    if character == "\n" or _UNICODE_SPACE_PATTERN.match(character) or character == REPLACEMENT:
-        return True
     if character < " " or character == "\x7f":
-        return False
+        return character == "\n"
     # sanitize returns its replacement for every unsafe character.
-    return sanitize(character) != REPLACEMENT
+    return character == REPLACEMENT or sanitize(character) != REPLACEMENT
