@@ -154,13 +154,8 @@ class Network:
             re.sub("^socks:", "socks5h:", route.proxy.reveal()),
             ssl_context=context if route.address.startswith("https:") else None,
         )
-        try:
-            transport = HttpTransport(verify=context, proxy=proxy, trust_env=False, limits=limits)
-        except ImportError:
-            problem = f"{route.variable} is a SOCKS proxy, for which the package socksio is missing."
-        else:
-            return httpx.AsyncClient(transport=transport, trust_env=False, **options)
-        raise NetworkSetupError(f"{problem} Install it, or use an http proxy.")
+        transport = HttpTransport(verify=context, proxy=proxy, trust_env=False, limits=limits)
+        return httpx.AsyncClient(transport=transport, trust_env=False, **options)
 
 
 def _empty_tls_context() -> ssl.SSLContext:
