@@ -71,7 +71,7 @@ def service_name(base_url: str) -> str:
 
 
 class LazyClient:
-    """The service as the desk sees it, connected at the first call: finding a key may run a command or a demo.
+    """The service, connected at the first call: finding a key may run a command or a demo.
 
     `add_secret` receives every key that is found, so that no log shows it.
     """
@@ -317,7 +317,7 @@ class Services:
         return ResultDownloader(self.data_dir / "avatars", AVATAR_LIMITS, self._policy, self._network)
 
     async def close(self, *, compact: bool = True, grace_seconds: float = 1.0) -> None:
-        """Stop the desk, close connections and files, end the demo, and throw away what was only for it.
+        """Stop the engine, close connections and files, end the demo and remove its temporary folder.
 
         Submits under way have `grace_seconds` seconds to be answered, and then the demo as many to end by itself.
         """

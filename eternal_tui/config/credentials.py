@@ -109,7 +109,7 @@ def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> Fo
     """Return the first key found: variables, `api_key_command`, system keyring, key file; None where there is none.
 
     A place that holds something unusable raises ApiKeyError, so that a mistake is not covered by another key. Takes
-    long: it may run a command, import keyring and wait for a person to unlock it. Call it off the event loop.
+    long: it may run a command, import keyring and wait for the user to unlock it. Call it off the event loop.
     """
     environ = os.environ if environ is None else environ
     for variable in KEY_ENV_VARS:

@@ -55,7 +55,7 @@ class Redactor:
         self._secrets = list(secrets)
 
     def add_secret(self, secret: Secret) -> None:
-        """Hide this value from now on, wherever it turns up."""
+        """Hide this value from now on."""
         if secret not in self._secrets:
             self._secrets.append(secret)
 
