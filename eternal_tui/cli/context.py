@@ -32,6 +32,13 @@ _NO_DIR = Path("/nonexistent")
 """Home of users without one, by Debian's convention: no file of it is ever there."""
 
 
+GLOBAL_OPTIONS: dict[str, Any] = {
+    "demo": False, "empty": False, "data_dir": None, "base_url": None, "config": None, "images": None,
+    "media_bytes_per_second": None, "color": "auto", "quiet": False,
+}  # fmt: skip
+"""The options that may come before or after the command, as they are where they are left out."""
+
+
 class Context:
     """Arguments, environment and streams of a command. Settings are read at first use (SettingsError)."""
 
@@ -43,20 +50,14 @@ class Context:
     @cached_property
     def settings(self) -> Settings:
         """The settings in force for this run."""
-        given = vars(self.arguments)
         names = ("config", "data_dir", "base_url", "images", "media_bytes_per_second")
-        flags = {name: given.get(name) for name in names}
+        flags = {name: getattr(self.arguments, name) for name in names}
         return load_settings(flags, self.environ, homeless_dir=_NO_DIR if self.is_ephemeral else None)
-
-    @property
-    def is_demo(self) -> bool:
-        """Whether the command runs against the sandbox."""
-        return bool(getattr(self.arguments, "demo", False))
 
     @property
     def is_ephemeral(self) -> bool:
         """Whether the history lives for this run only: a demo that was given no folder of its own."""
-        return self.is_demo and getattr(self.arguments, "data_dir", None) is None
+        return self.arguments.demo and self.arguments.data_dir is None
 
     @property
     def results_dir(self) -> Path:
@@ -70,11 +71,11 @@ class Context:
 
     def open_services(self) -> Services:
         """Open everything a command that submits or waits needs; raises HistoryError."""
-        from eternal_tui.services import DEMO_SPEED, Services
+        from eternal_tui.services import Services
 
         settings = self.settings
         self.warn_custom_host()
-        demo = self._start_demo(DEMO_SPEED) if self.is_demo else None
+        demo = self.start_demo()
         try:
             return Services(settings, self.environ, demo=demo, ephemeral=self.is_ephemeral)
         except BaseException:
@@ -84,18 +85,18 @@ class Context:
 
     def warn_custom_host(self) -> None:
         """Name the host where it is neither EternalAI nor this machine."""
-        if not self.is_demo and self.settings.is_remote and not self.settings.is_official:
+        if not self.arguments.demo and self.settings.is_remote and not self.settings.is_official:
             self.output.info(format_safe("Using {host}, not EternalAI.", host=self.settings.host))
 
-    def launch_demo(self) -> DemoService:
-        """Start the sandbox and return it ready; raises DemoStartError."""
-        return self._start_demo(1.0).wait_ready_blocking()
-
-    def _start_demo(self, speed: float) -> DemoService:
+    def start_demo(self) -> DemoService | None:
+        """Start the sandbox where --demo asks for it."""
+        if not self.arguments.demo:
+            return None
         from eternal_tui.sandbox.launch import STATE_FILE_NAME, launch_demo
+        from eternal_tui.services import DEMO_SPEED
 
         state = None if self.is_ephemeral else self.settings.data_dir / STATE_FILE_NAME
-        return launch_demo(environ=self.environ, speed=speed, state_file=state)
+        return launch_demo(environ=self.environ, speed=DEMO_SPEED, state_file=state)
 
     @contextmanager
     def open_history(self) -> Iterator[History]:
@@ -148,9 +149,8 @@ async def open_client(context: Context, key: Secret | None = None) -> AsyncItera
     from eternal_tui.api.client import ApiClient
     from eternal_tui.core.network import Network
 
-    demo = await asyncio.to_thread(context.launch_demo) if context.is_demo else None
-    settings = context.settings
-    base_url = settings.base_url if demo is None else demo.api_url
+    settings, demo = context.settings, context.start_demo()
+    base_url = settings.base_url if demo is None else (await demo.wait_ready()).api_url
     client = ApiClient(base_url, key, header=settings.key_header, network=Network(context.environ))
     try:
         yield client, base_url

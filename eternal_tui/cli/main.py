@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, TextIO, cast
 
-from eternal_tui.cli.context import Context
+from eternal_tui.cli.context import GLOBAL_OPTIONS, Context
 from eternal_tui.cli.errors import ExitCode, UsageError, describe_error
 from eternal_tui.cli.output import Output, SanitizedStderr
 from eternal_tui.core.interrupt import SIGINT_EXIT_CODE, exit_on_interrupt, raise_on_interrupt
@@ -78,7 +78,7 @@ def run(
     """
     output = Output(stdin, stdout, stderr, environ)
     # The app, as most start it, needs no parser.
-    context = Context(cast("argparse.Namespace", SimpleNamespace(command=None)), environ, output)
+    context = Context(cast("argparse.Namespace", SimpleNamespace(command=None, **GLOBAL_OPTIONS)), environ, output)
     try:
         if arguments:
             from eternal_tui.cli.parser import parse
@@ -87,9 +87,8 @@ def run(
                 context.arguments = parse(list(arguments))
         given = context.arguments
         given.own_process = own_process
-        output.color = getattr(given, "color", "auto")
-        output.is_quiet = getattr(given, "quiet", False)
-        if getattr(given, "empty", False) and not context.is_demo:
+        output.color, output.is_quiet = given.color, given.quiet
+        if given.empty and not given.demo:
             raise UsageError("--empty goes with --demo.")
         return _run_command(context)
     except SystemExit as end:

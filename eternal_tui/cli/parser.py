@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import Any, NoReturn
 
 from eternal_tui import __version__
-from eternal_tui.cli.context import Command
+from eternal_tui.cli.context import GLOBAL_OPTIONS, Command
 from eternal_tui.cli.errors import UsageError
 from eternal_tui.cli.output import PROGRAM, SURROGATE_PATTERN, translate_write_errors
 
@@ -231,7 +231,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     for argument in takewhile(lambda each: each.startswith("--") and each != "--", arguments):
         if argument.partition("=")[0] not in parser._option_string_actions:
             parser.reject_option(argument)
-    parsed = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments, argparse.Namespace(**GLOBAL_OPTIONS))
     for name, value in vars(parsed).items():
         if name not in _PATH_DESTS and isinstance(value, str | list):
             setattr(parsed, name, _decode(value) if isinstance(value, str) else [_decode(each) for each in value])

@@ -21,7 +21,7 @@ def run(context: Context) -> int:
     if context.environ.get("TERM", "dumb") == "dumb":
         raise UsageError("TERM=dumb cannot show the app. Set TERM, or use a command: eternal-tui --help.")
     settings = context.settings
-    if getattr(context.arguments, "color", "") == "never":
+    if context.arguments.color == "never":
         # Textual reads it when it is imported.
         os.environ["NO_COLOR"] = "1"
     from eternal_tui.tui.run import run as run_app
@@ -29,9 +29,9 @@ def run(context: Context) -> int:
     return run_app(
         settings,
         context.environ,
-        demo=context.is_demo,
+        demo=context.arguments.demo,
         ephemeral=context.is_ephemeral,
-        has_samples=context.is_demo and not getattr(context.arguments, "empty", False),
+        has_samples=context.arguments.demo and not context.arguments.empty,
     )
 
 

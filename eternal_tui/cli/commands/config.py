@@ -70,7 +70,7 @@ def _init(context: Context) -> int:
 def _path(context: Context) -> Path:
     from eternal_tui.config.loader import find_config_path
 
-    return find_config_path(getattr(context.arguments, "config", None), context.environ)
+    return find_config_path(context.arguments.config, context.environ)
 
 
 def _edit(context: Context) -> int:

@@ -281,7 +281,7 @@ async def _check_api(context: Context, found_key: FoundKey | None) -> list[Check
             await client.get_character_page(1, 1)
             took = time.monotonic() - begin
             checks = [Check("service", f"{base_url} responds in {took * 1000:.0f} ms")]
-            if key is not None and not context.is_demo:
+            if key is not None and not context.arguments.demo:
                 try:
                     # Free: polls a job that cannot exist, which shows whether the key is accepted.
                     await client.poll("00000000-0000-0000-0000-000000000000")

@@ -290,7 +290,7 @@ def _adopt(context: Context) -> int:
         if re.fullmatch(_REQUEST_ID_PATTERN, request_id) is None:
             raise UsageError(f"“{request_id[:80]}” is not a request id. Nothing adopted.")
     now = time.time()
-    service = "loopback" if context.is_demo else service_name(context.settings.base_url)
+    service = "loopback" if context.arguments.demo else service_name(context.settings.base_url)
     request = _adopted_request(context)
     with context.open_history() as history:
         known = {job.request_id: job.id for job in iter_jobs(history) if job.request_id in set(ids)}
