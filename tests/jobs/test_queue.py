@@ -70,20 +70,12 @@ async def test_held_entries_are_sent_in_order_once_released(bench: Bench, sandbo
 
 async def test_the_limit_holds_across_processes(engines: Engines, sandbox: Sandbox) -> None:
     """Two engines queue four requests each."""
-    async with (
-        engines(policy=LIMITED) as one,
-        engines(policy=LIMITED, compact=False) as two,
-    ):
-        most = 0
-
-        def count(_ids: frozenset[int]) -> None:
-            nonlocal most
-            running = [
-                job for job in one.engine.store.newest_first() if job.state in (JobState.RUNNING, JobState.SUBMITTING)
-            ]
-            most = max(most, len(running))
-
-        one.engine.store.subscribe(count)
+    async with engines(policy=LIMITED) as one, engines(policy=LIMITED, compact=False) as two:
+        running = {JobState.RUNNING, JobState.SUBMITTING}
+        counts: list[int] = []
+        one.engine.store.subscribe(
+            lambda _: counts.append(sum(job.state in running for job in one.engine.store.newest_first()))
+        )
         await _queue(one, 4)
         await one.engine.release_queue()
         await _queue(two, 4)
@@ -93,7 +85,7 @@ async def test_the_limit_holds_across_processes(engines: Engines, sandbox: Sandb
             lambda: sum(job.is_delivered for job in one.engine.store.newest_first()) == 8, limit_seconds=20_000
         )
         assert len(sandbox.posts) == 8
-        assert most == 2
+        assert max(counts) == 2
 
 
 async def test_nothing_is_sent_by_itself_after_a_restart(
@@ -169,13 +161,17 @@ async def test_queued_requests_count_against_the_cap(engines: Engines, sandbox: 
         assert len(sandbox.charged) == 5
 
 
-async def test_a_hold_stops_a_batch_that_is_being_sent(engines: Engines, sandbox: Sandbox) -> None:
+async def test_a_batch_keeps_to_the_rate_and_to_a_hold(engines: Engines, sandbox: Sandbox, clock: FakeClock) -> None:
+    """Thirty requests at 10 a second, held after 20."""
     async with engines(policy=JobPolicy()) as bench:
-        sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 9, confirmed=True))
-        await bench.advance_until(lambda: len(sandbox.charged) == 3, step_seconds=0.02)
+        began = clock.monotonic()
+        sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 30, confirmed=True))
+        await bench.advance_until(lambda: len(sandbox.charged) >= 20, step_seconds=0.02)
+        assert clock.monotonic() - began >= 1.8
         bench.engine.queue.hold()
         await bench.advance_until(sending.done)
-        assert (len(sandbox.charged), bench.engine.queue.summary().held) == (3, 6)
+        assert len(sandbox.charged) <= 21
+        assert bench.engine.queue.summary().held == 30 - len(sandbox.charged)
 
 
 async def test_moves_follow_a_list_and_write_little(engines: Engines) -> None:
@@ -234,17 +230,15 @@ def test_the_end_is_estimated_from_durations_and_slots(
 
 async def test_the_queue_says_its_size_cost_and_end(engines: Engines) -> None:
     async with engines(policy=LIMITED) as bench:
+        queue = bench.engine.queue
         for _ in range(3):
-            job = await bench.engine.submit(IMAGE_REQUEST)
-            await bench.wait_for_state(job.id, "saved")
-        assert bench.engine.queue.summary().parts == ()
+            await bench.wait_for_state((await bench.engine.submit(IMAGE_REQUEST)).id, "saved")
+        assert queue.summary().parts == ()
         await _queue(bench, 12)
-        assert re.fullmatch(
-            r"12 queued \(held\) · ~0\.48 · ~\d+ (s|min)", " · ".join(bench.engine.queue.summary().parts)
-        )
+        assert re.fullmatch(r"12 queued \(held\) · ~0\.48 · ~\d+ (s|min)", " · ".join(queue.summary().parts))
         await bench.engine.release_queue()
-        await bench.advance_until(lambda: len(bench.engine.queue) == 10)
-        assert re.fullmatch(r"10 queued · ~0\.40 · done in ~\d min", " · ".join(bench.engine.queue.summary().parts))
+        await bench.advance_until(lambda: len(queue) == 10)
+        assert re.fullmatch(r"10 queued · ~0\.40 · done in ~\d min", " · ".join(queue.summary().parts))
 
 
 async def test_a_pause_of_the_service_is_kept_by_every_process(
@@ -274,16 +268,6 @@ async def test_batches_take_turns_where_wanted(engines: Engines) -> None:
         await bench.engine.release_queue()
         await bench.advance_until(lambda: len(sent) == 6)
         assert sent == ["a", "b"] * 3
-
-
-async def test_posts_keep_to_the_rate(engines: Engines, sandbox: Sandbox, clock: FakeClock) -> None:
-    """Thirty requests at 10 a second."""
-    async with engines(policy=JobPolicy()) as bench:
-        began = clock.monotonic()
-        sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 30, confirmed=True))
-        await bench.advance_until(sending.done, step_seconds=0.05)
-        assert clock.monotonic() - began >= 2.8
-        assert len(sandbox.posts) == 30
 
 
 async def test_a_hold_and_a_death_elsewhere_are_published(engines: Engines) -> None:

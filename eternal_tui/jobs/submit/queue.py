@@ -26,7 +26,7 @@ from eternal_tui.jobs.context import JobContext
 from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.model import Job, JobState, from_record, mark_cancelled, to_record, with_event, with_state
 from eternal_tui.jobs.polling.monitor import JobMonitor, job_kind
-from eternal_tui.jobs.polling.scheduler import RateLimiter, sleep_until_set
+from eternal_tui.jobs.polling.scheduler import MIN_SLEEP_SECONDS, RateLimiter, sleep_until_set
 from eternal_tui.jobs.ports import Transaction
 from eternal_tui.jobs.store import changed_record_fields
 
@@ -293,7 +293,7 @@ class RequestQueue:
     async def wait_for_turn(self) -> None:
         """Wait until `requests_per_second` allows another POST, and count it."""
         while (wait := self._rate_limiter.wait_seconds(self._clock.monotonic())) > 0:
-            await self._clock.sleep(wait)
+            await self._clock.sleep(max(wait, MIN_SLEEP_SECONDS))
         self._rate_limiter.take_token(self._clock.monotonic())
 
     def check_allowed(self, transaction: Transaction) -> None:
