@@ -92,14 +92,9 @@ class FilterBar(Horizontal):
 
     @on(Input.Changed)
     def _input_changed(self, event: Input.Changed) -> None:
-        event.stop()
         self.post_message(self.FilterChanged(event.value, self._find))
 
     @on(Input.Submitted)
-    def _input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.action_done()
-
     def action_done(self) -> None:
         """Go back to the list; an empty filter needs no line."""
         if not self.text.strip():

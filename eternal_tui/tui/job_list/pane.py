@@ -98,7 +98,6 @@ class JobListPane(Vertical):
     @on(JobList.BatchOpenRequested)
     def _open_batch(self, event: JobList.BatchOpenRequested) -> None:
         """Show the batch's jobs as thumbnails until the filter is cleared."""
-        event.stop()
         self.job_list.set_filter(f"batch:{event.batch}", "all")
         self.toggle_gallery()
         self.is_batch_open = True
@@ -121,7 +120,6 @@ class JobListPane(Vertical):
 
     @on(JobList.FilterRequested)
     async def _open_filter(self, event: JobList.FilterRequested) -> None:
-        event.stop()
         if not self._filter_bar.is_attached:
             # Its input can take the focus only once it is laid out; keys typed ahead would reach the list.
             await self.mount(self._filter_bar, before=0)
@@ -130,19 +128,16 @@ class JobListPane(Vertical):
 
     def on_filter_bar_filter_changed(self, event: FilterBar.FilterChanged) -> None:
         """Filter or search the list and show a parse error."""
-        event.stop()
         chosen = (self.job_list.set_search if event.find else self.job_list.set_filter)(event.text)
         self.is_batch_open = self.is_batch_open and not self.job_list.filter.is_empty
         self._filter_bar.show_error(chosen.errors[0] if chosen.errors else "")
 
-    def on_filter_bar_closed(self, event: FilterBar.Closed) -> None:
+    def on_filter_bar_closed(self) -> None:
         """Go back to the jobs."""
-        event.stop()
         self.focus_jobs()
 
     @on(JobList.FilterCleared)
-    def _filter_cleared(self, event: JobList.FilterCleared) -> None:
-        event.stop()
+    def _filter_cleared(self) -> None:
         if self.is_batch_open and self.job_list.filter.is_empty:
             self.toggle_gallery()
         if self._filter_bar.is_attached:

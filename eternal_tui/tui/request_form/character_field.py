@@ -87,7 +87,7 @@ class CharacterField(Vertical):
         self._shows_errors = False
 
     def compose(self) -> ComposeResult:
-        yield FieldRow("Character", self._input, id="character-row")
+        yield FieldRow("Character", self._input)
         yield self._hint
 
     @property
@@ -123,8 +123,7 @@ class CharacterField(Vertical):
         self._input.focus()
 
     @on(Input.Changed)
-    def _input_changed(self, event: Input.Changed) -> None:
-        event.stop()
+    def _input_changed(self) -> None:
         self._update_hint()
         self.post_message(FieldEdited())
 
@@ -138,12 +137,8 @@ class CharacterField(Vertical):
     def _blurred(self) -> None:
         self._expand_names()
 
+    # Enter is the line's own key before it is one of the bindings here.
     @on(Input.Submitted)
-    def _input_submitted(self, event: Input.Submitted) -> None:
-        # Enter is the line's own key before it is one of the bindings here.
-        event.stop()
-        self.action_done()
-
     def action_done(self) -> None:
         """Go on, or open the list where the text means no character."""
         if self.is_resolved:

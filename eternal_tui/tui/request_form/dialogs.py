@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.widgets import Input
@@ -30,6 +30,7 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
     HEADING = "Characters"
     PLACEHOLDER = "name, ID or a word of the description"
     KEYS_HINT = "enter: choose · ↓ then space: mark several"
+    EMPTY_TEXT = "loading; an ID such as 6870 can be typed in the form"
     COLUMNS = (
         Column(6, dim=True, align_right=True),
         Column(16),
@@ -68,9 +69,6 @@ class CharacterPicker(SearchDialog[tuple[Character, ...]]):
     def result_of(self, row: int) -> tuple[Character, ...]:
         marked = tuple(each for each in self._characters if each.id in self._marked_ids)
         return marked or (self._characters[row],)
-
-    def empty_text(self) -> str:
-        return "loading; an ID such as 6870 can be typed in the form"
 
     def _filter_rows(self, *, keep_cursor: bool = False) -> None:
         self._set_in_list(in_list=self._is_in_list and keep_cursor)
@@ -114,6 +112,7 @@ class PromptHistory(SearchDialog[str]):
     HEADING = "Prompts"
     PLACEHOLDER = "words of the prompt"
     KEYS_HINT = "enter: use this prompt · esc: back"
+    EMPTY_TEXT = "no prompts sent yet"
     COLUMNS = (Column(0),)
 
     def __init__(self, prompts: Sequence[str]) -> None:
@@ -129,18 +128,6 @@ class PromptHistory(SearchDialog[str]):
     def result_of(self, row: int) -> str:
         return self._prompts[row]
 
-    def empty_text(self) -> str:
-        return "no prompts sent yet"
-
-
-class PresetContents(NamedTuple):
-    """What the screen lists, and what it saves under a new name: `draft` as a preset, `snippet_text` as a snippet."""
-
-    presets: Presets
-    snippets: Mapping[str, str]
-    draft: Draft
-    snippet_text: str
-
 
 class PresetScreen(SearchDialog[Preset | str]):
     """Leaves with the preset to apply or the snippet text to insert. `on_change` gets each change while it is open."""
@@ -148,13 +135,25 @@ class PresetScreen(SearchDialog[Preset | str]):
     HEADING = "Presets and snippets"
     PLACEHOLDER = "search · or a new name: the form, @name: the prompt"
     KEYS_HINT = "enter apply · ^s save · del delete · ^y default"
+    EMPTY_TEXT = "type a name, ^s saves the form as a preset; @name saves the prompt as a snippet"
     COLUMNS = (Column(1), Column(22), Column(0, dim=True))
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("presets")]
 
-    def __init__(self, contents: PresetContents, on_change: Callable[[PresetsChanged], object]) -> None:
+    def __init__(
+        self,
+        presets: Presets,
+        snippets: Mapping[str, str],
+        draft: Draft,
+        snippet_text: str,
+        *,
+        on_change: Callable[[PresetsChanged], object],
+    ) -> None:
+        """List presets and snippets; a new name saves `draft` as a preset, or `snippet_text` as a snippet."""
         super().__init__()
-        self._presets, snippets, self._draft, self._snippet_text = contents
+        self._presets = presets
         self._snippets = dict(snippets)
+        self._draft = draft
+        self._snippet_text = snippet_text
         self._on_change = on_change
 
     @property
@@ -174,9 +173,6 @@ class PresetScreen(SearchDialog[Preset | str]):
 
     def result_of(self, row: int) -> Preset | str:
         return self._rows[row][1]
-
-    def empty_text(self) -> str:
-        return "type a name, ^s saves the form as a preset; @name saves the prompt as a snippet"
 
     def action_save(self) -> None:
         """Save the form, or after an @ the prompt, under the name in the line."""

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from textual.app import App
 
@@ -39,18 +38,11 @@ def suspended_app(app: App[object]) -> Iterator[None]:
         raise failure
 
 
-class EditedPrompt(NamedTuple):
-    """What an editor left, and a sentence about what went wrong, empty where nothing did."""
-
-    text: str
-    notice: str = ""
-
-
-async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> EditedPrompt:
-    """Return the prompt as edited; raise EditorNotFound, SuspendNotSupported or OSError.
+async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the prompt as edited, and a sentence about what went wrong, "" for nothing.
 
     The editor gets `environ` without keys. The file stays where its text could be lost: if the editor fails, or returns
-    at once because it opened a window of its own.
+    at once because it opened a window of its own. Raises EditorNotFound, SuspendNotSupported or OSError.
     """
     command = editor_command(environ)
     path = create_prompt_file(prompt)
@@ -65,15 +57,12 @@ async def edit_prompt(app: App[object], prompt: str, environ: Mapping[str, str])
             is_kept = text != prompt
             how = f"exit code {status}" if status > 0 else f"signal {-status}"
             kept = f" What it wrote is in {path}." if is_kept else ""
-            return EditedPrompt(prompt, f"The editor ended with {how}. The prompt is unchanged.{kept}")
+            return prompt, f"The editor ended with {how}. The prompt is unchanged.{kept}"
         if text == prompt and time.monotonic() - began < RETURNED_AT_ONCE_SECONDS:
             is_kept = True
-            return EditedPrompt(
-                prompt,
-                f"The editor returned at once. If it has its own window, set VISUAL to one that waits (code --wait); "
-                f"what it saves is in {path}.",
-            )
-        return EditedPrompt(text)
+            own_window = "If it has its own window, set VISUAL to one that waits (code --wait)"
+            return prompt, f"The editor returned at once. {own_window}; what it saves is in {path}."
+        return text, ""
     finally:
         if not is_kept:
             shutil.rmtree(path.parent, ignore_errors=True)

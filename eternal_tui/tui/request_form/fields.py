@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import msgspec
@@ -14,6 +13,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -37,8 +37,8 @@ class FieldRow(Horizontal):
     FieldRow:focus-within .label { color: $text-accent; }
     """
 
-    def __init__(self, label: str, control: Widget, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self, label: str, control: Widget) -> None:
+        super().__init__(id=f"{control.id}-row")
         self._label = label
         self._control = control
 
@@ -73,12 +73,12 @@ class SettingsFields(Vertical):
         self._repeat_count = Stepper(start.count, minimum=1, maximum=MAX_COUNT, id="times")
 
     def compose(self) -> ComposeResult:
-        yield FieldRow("Prompts", self._prompt_mode, id="lines-row")
-        yield FieldRow("Type", self._media_type, id="type-row")
-        yield FieldRow("Duration", self._duration, id="seconds-row")
-        yield FieldRow("Audio", self._audio, id="sound-row")
-        yield FieldRow("Quality", self._quality, id="quality-row")
-        yield FieldRow("Count", self._repeat_count, id="times-row")
+        yield FieldRow("Prompts", self._prompt_mode)
+        yield FieldRow("Type", self._media_type)
+        yield FieldRow("Duration", self._duration)
+        yield FieldRow("Audio", self._audio)
+        yield FieldRow("Quality", self._quality)
+        yield FieldRow("Count", self._repeat_count)
 
     def apply_to(self, draft: Draft) -> Draft:
         """Return `draft` with what these fields hold."""
@@ -118,15 +118,14 @@ class SettingsFields(Vertical):
 
     def show_total(self, total: int) -> None:
         """Show the number of requests next to the count."""
-        self._repeat_count.set_note(f"= {total} requests" if total > 1 else "")
+        self._repeat_count.note = f"= {total} requests" if total > 1 else ""
 
     def focus_count(self) -> None:
         """Go to the number of repetitions."""
         self._repeat_count.focus()
 
     @on(FieldControl.Changed)
-    def _field_changed(self, event: Message) -> None:
-        event.stop()
+    def _field_changed(self) -> None:
         self.post_message(FieldEdited())
 
 
@@ -167,40 +166,21 @@ class SubmitBar(Widget, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("submit")]
 
-    @dataclass
     class Pressed(Message):
         """The form is to be sent."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self._request_count = 1
-        self._price: float | None = None
-        self._waiting_text = SafeText("")
-
-    def set_estimate(self, request_count: int, price: float | None) -> None:
-        """Show the number of requests, and the price of one in credits or None where it is unknown."""
-        if (request_count, price) != (self._request_count, self._price):
-            self._request_count, self._price = request_count, price
-            self.refresh()
-
-    def set_waiting_text(self, text: SafeText) -> None:
-        """Show what has to finish before it is sent instead; "" ends it."""
-        if text != self._waiting_text:
-            self._waiting_text = text
-            self.refresh()
-
-    @property
-    def summary_text(self) -> str:
-        """The text on the left."""
-        if self._waiting_text:
-            return self._waiting_text
-        several = f"{self._request_count} requests · " if self._request_count > 1 else ""
-        return several + format_cost(None if self._price is None else self._price * self._request_count)
+    request_count: reactive[int] = reactive(1)
+    price: reactive[float | None] = reactive(None)
+    """Credits of one request, None where they are unknown."""
+    waiting_text: reactive[SafeText] = reactive(SafeText(""))
+    """What has to finish before the form is sent; "" for nothing."""
 
     def render(self) -> Content:
         width = self.content_size.width
-        text = self.summary_text
-        key = _STOP_HINT if self._waiting_text else _SEND_HINT
+        several = f"{self.request_count} requests · " if self.request_count > 1 else ""
+        cost = format_cost(None if self.price is None else self.price * self.request_count)
+        text = self.waiting_text or f"{several}{cost}"
+        key = _STOP_HINT if self.waiting_text else _SEND_HINT
         if cell_len(text) + len(key) + 1 > width:
             text = text.replace(" requests", "×").replace(" credits", " cr")
         space = " " * max(1, width - cell_len(text) - len(key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from textual import events, on
@@ -13,12 +13,12 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from eternal_tui.api.curl import CurlError, is_curl_command, parse_curl
-from eternal_tui.api.models import Character, GenerateRequest, InvalidRequest
-from eternal_tui.characters.resolver import CharacterResolver, format_label
-from eternal_tui.core.sanitize import SafeText
+from eternal_tui.api.models import Character, GenerateRequest, InvalidRequest, validation_errors
+from eternal_tui.characters.resolver import CharacterResolver, ResolvedCharacter, format_label
+from eternal_tui.core.sanitize import SafeText, UntrustedText
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.editor import EditorNotFound, prompt_path, read_prompt
-from eternal_tui.drafts.expansion import escape_prompt, split_lines
+from eternal_tui.drafts.expansion import MAX_REQUESTS, TemplateError, TooManyRequests, escape_prompt, split_lines
 from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.tui.graphics.base import NO_FACES, FaceSource
 from eternal_tui.tui.input.keymap import bindings
@@ -36,12 +36,52 @@ from eternal_tui.tui.request_form.messages import (
     RequestsChanged,
     SubmitRequested,
 )
-from eternal_tui.tui.request_form.plan import SubmitPlan, make_plan
 from eternal_tui.tui.request_form.preview import Preview
 from eternal_tui.tui.request_form.prompt import PromptArea, PromptField
 
 MIN_TALL_ROWS = 26
 """Rows from which the prompt has a fixed share of the height and the preview the rest."""
+
+
+class SubmitPlan(NamedTuple):
+    """`priced` has one request of each combination of settings; `requests` is empty where they are too many."""
+
+    priced: tuple[GenerateRequest, ...]
+    requests: tuple[GenerateRequest, ...]
+    names: tuple[UntrustedText, ...]
+    templates: tuple[str, ...]
+    request_count: int
+    prompt_error: str = ""
+    size_error: str = ""
+
+
+def make_plan(draft: Draft, resolved: Sequence[ResolvedCharacter], snippets: Mapping[str, str]) -> SubmitPlan:
+    """Return the plan for a draft whose character field means `resolved`."""
+    names = {each.id: each.name for each in resolved}
+    prompt_error = size_error = ""
+    try:
+        prompts = draft.prompts(snippets) or [("", "")]
+    except TooManyRequests as error:
+        prompts, size_error = [(draft.prompt, "")], str(error)
+    except TemplateError as error:
+        prompts, prompt_error = [(draft.prompt, "")], str(error)
+    priced = draft.requests(resolved[0].id, prompts[0][0])
+    blank = next((text for text, _ in prompts if not text.strip()), prompts[0][0])
+    prompt_error = prompt_error or validation_errors(draft.requests(resolved[0].id, blank)[0]).get("prompt", "")
+    count = len(names) * len(prompts) * len(priced) * draft.count
+    if count > MAX_REQUESTS:
+        size_error = f"{count} requests: one submit sends {MAX_REQUESTS} at most."
+    if size_error:
+        return SubmitPlan(priced, (), (), (), count, prompt_error, size_error)
+    planned = [
+        (request, name, template)
+        for character, name in names.items()
+        for prompt, template in prompts
+        for request in draft.requests(character, prompt)
+        for _ in range(draft.count)
+    ]
+    requests, request_names, templates = zip(*planned, strict=True)
+    return SubmitPlan(priced, requests, request_names, templates, count, prompt_error)
 
 
 class RequestForm(Vertical):
@@ -83,7 +123,6 @@ class RequestForm(Vertical):
         self._picker: CharacterPicker | None = None
         self._presets = Presets()
         self._snippets: Mapping[str, str] = {}
-        self._price: float | None = None
         self._touched_fields: set[Widget] = set()
         self._last_draft: Draft | None = None
         self._last_plan: tuple[tuple[Any, ...], SubmitPlan] | None = None
@@ -210,12 +249,11 @@ class RequestForm(Vertical):
 
     def set_estimate(self, price: float | None) -> None:
         """Set the mean price of a request in credits, None where it is unknown."""
-        self._price = price
-        self._submit_bar.set_estimate(max(1, self._plan().request_count), price)
+        self._submit_bar.price = price
 
     def set_waiting_text(self, text: SafeText) -> None:
         """Show what has to finish before the request is sent; "" ends it."""
-        self._submit_bar.set_waiting_text(text)
+        self._submit_bar.waiting_text = text
 
     def set_presets(self, presets: Presets) -> None:
         """Set the presets; an empty form starts from the default one."""
@@ -281,7 +319,7 @@ class RequestForm(Vertical):
         self._prompt_field.focus_input()
 
     def action_presets(self) -> None:
-        from eternal_tui.tui.request_form.dialogs import PresetContents, PresetScreen
+        from eternal_tui.tui.request_form.dialogs import PresetScreen
 
         def use(chosen: Preset | str | None) -> None:
             if isinstance(chosen, Preset):
@@ -291,8 +329,8 @@ class RequestForm(Vertical):
                 self._prompt_field.focus_input()
 
         snippet = self._prompt_field.selected_text or self._prompt_field.text
-        contents = PresetContents(self._presets, self._snippets, self.draft, snippet)
-        self.app.push_screen(PresetScreen(contents, self._save_presets), use)
+        screen = PresetScreen(self._presets, self._snippets, self.draft, snippet, on_change=self._save_presets)
+        self.app.push_screen(screen, use)
 
     def action_editor(self) -> None:
         """Edit the prompt in the user's editor; where the prompt is the path of a file, read the prompts in it."""
@@ -334,7 +372,6 @@ class RequestForm(Vertical):
 
     @on(CharacterField.PickerRequested)
     def _picker_requested(self, event: CharacterField.PickerRequested) -> None:
-        event.stop()
         self.post_message(CharactersRequested())
         self._picker = CharacterPicker(self._characters, event.text, self._faces)
         self.app.push_screen(self._picker, self._characters_picked)
@@ -348,7 +385,6 @@ class RequestForm(Vertical):
 
     @on(FieldEdited)
     def _field_edited(self, event: FieldEdited) -> None:
-        event.stop()
         if self.draft != self._last_draft:
             self._notice = ""
         if event.is_prompt:
@@ -357,8 +393,7 @@ class RequestForm(Vertical):
         self._refresh_fields()
 
     @on(PromptArea.TypedOver)
-    def _prompt_typed_over(self, event: PromptArea.TypedOver) -> None:
-        event.stop()
+    def _prompt_typed_over(self) -> None:
         if self._last_draft is not None:
             self._keep_replaced(self._last_draft, self.draft)
 
@@ -375,13 +410,11 @@ class RequestForm(Vertical):
 
     @on(CurlPasted)
     def _curl_pasted(self, event: CurlPasted) -> None:
-        event.stop()
         self._notice = self.load_curl(event.text)
         self._refresh_fields()
 
     @on(SubmitBar.Pressed)
-    def _submit_pressed(self, event: SubmitBar.Pressed) -> None:
-        event.stop()
+    def _submit_pressed(self) -> None:
         self.submit()
 
     def _refresh_fields(self) -> None:
@@ -396,11 +429,8 @@ class RequestForm(Vertical):
         self._prompt_field.show_error(error or self._notice)
         self._batch_hint.set_text("", plan.size_error)
         self._share_height()
-        if len(plan.requests) > 1:
-            self._preview.set_requests(plan.requests, plan.names)
-        else:
-            self._preview.set_requests(plan.priced[:1], plan.names)
-        self._submit_bar.set_estimate(max(1, plan.request_count), self._price)
+        self._preview.set_requests(plan.requests if len(plan.requests) > 1 else plan.priced[:1], plan.names)
+        self._submit_bar.request_count = max(1, plan.request_count)
         if draft != self._last_draft:
             self._last_draft = draft
             self.post_message(RequestsChanged(plan.priced))

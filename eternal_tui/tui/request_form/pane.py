@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,12 +47,11 @@ class RequestFormPane(Container):
     }
     """
 
+    @dataclass
     class NotificationRequested(Message):
         """A sentence about the form is to be shown."""
 
-        def __init__(self, text: SafeText) -> None:
-            super().__init__()
-            self.text = text
+        text: SafeText
 
     def __init__(
         self,
@@ -167,7 +167,6 @@ class RequestFormPane(Container):
 
     @on(DraftChanged)
     def _draft_changed(self, event: DraftChanged) -> None:
-        event.stop()
         self._draft_store.set_pending(event.draft)
         if not self._save_scheduled:
             self._save_scheduled = True
@@ -175,12 +174,10 @@ class RequestFormPane(Container):
 
     @on(DraftReplaced)
     def _draft_replaced(self, event: DraftReplaced) -> None:
-        event.stop()
         self._save("replaced draft", self._replaced_draft_store.save, event.draft)
 
     @on(PresetsChanged)
     def _presets_changed(self, event: PresetsChanged) -> None:
-        event.stop()
         if event.presets is not None:
             self._save("presets", self._preset_store.save, event.presets)
         if event.snippets is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 from unicodedata import category
 
@@ -62,7 +61,6 @@ class PromptArea(GraphemeTextArea):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("prompt")]
 
-    @dataclass
     class TypedOver(Message):
         """The first key typed into a restored or sent prompt replaced it."""
 
@@ -235,13 +233,11 @@ class PromptField(Vertical):
         self._label.update(Content(sanitize(" · ".join(["Prompt", *hints]))))
 
     @on(TextArea.Changed)
-    def _text_changed(self, event: TextArea.Changed) -> None:
-        event.stop()
+    def _text_changed(self) -> None:
         self.post_message(FieldEdited(is_prompt=True))
 
     @on(TextArea.SelectionChanged)
-    def _selection_changed(self, event: TextArea.SelectionChanged) -> None:
-        event.stop()
+    def _selection_changed(self) -> None:
         if self._area.has_focus and self._area.is_replaceable and self._area.selected_text != self.text:
             self._area.is_replaceable = False
         self._update_label()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -11,6 +10,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widget import Widget
 
 from eternal_tui.tui.input.keymap import bindings
@@ -37,15 +37,8 @@ class FieldControl(Widget, can_focus=True):
         Binding(digit, f"digit('{digit}')", "Choose", show=False) for digit in "0123456789"
     ]
 
-    @dataclass
     class Changed(Message):
         """Another value was chosen."""
-
-        field: FieldControl
-
-        @property
-        def control(self) -> FieldControl:
-            return self.field
 
 
 class Choice(FieldControl):
@@ -56,6 +49,8 @@ class Choice(FieldControl):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("choice")]
+    value: reactive[str] = reactive("")
+    _marked: reactive[frozenset[str]] = reactive(frozenset())
 
     def __init__(
         self,
@@ -68,54 +63,46 @@ class Choice(FieldControl):
     ) -> None:
         super().__init__(id=id)
         self._options = tuple(options)
-        self._value = value
+        self.set_reactive(Choice.value, value)
         self._radio = radio
         self._multiple = multiple
-        self._extra_values: frozenset[str] = frozenset()
-
-    @property
-    def value(self) -> str:
-        return self._value
 
     @property
     def extra_values(self) -> tuple[str, ...]:
         """The other chosen values."""
-        return tuple(each for each in self._options if each in self._extra_values and each != self._value)
+        return tuple(each for each in self._options if each in self._marked and each != self.value)
 
     def set_value(self, value: str, extra_values: Iterable[str] = ()) -> None:
         """Show `value` as chosen, and `extra_values` as marked.
 
         No message is posted. A value that is no option is left alone.
         """
-        marked = frozenset(extra_values)
-        if (value, marked) != (self._value, self._extra_values) and value in self._options:
-            self._value, self._extra_values = value, marked
-            self.refresh()
+        if value in self._options:
+            self.value, self._marked = value, frozenset(extra_values)
 
     def render(self) -> Content:
         chosen = "bold $text-accent" if self.has_focus else "bold"
         drawn = Content("").join(
             Content.styled(
                 self._option_text(each),
-                f"{chosen if self._is_selected(each) else '$text-muted'}{' underline' * (each in self._extra_values)}",
+                f"{chosen if self._is_selected(each) else '$text-muted'}{' underline' * (each in self._marked)}",
             )
             for each in self._options
         )
         if self.has_focus:
             room = self.content_size.width - drawn.cell_length
-            hints = _MARKED_HINTS if self._extra_values else _MULTIPLE_HINTS if self._multiple else _KEYS_HINTS
+            hints = _MARKED_HINTS if self._marked else _MULTIPLE_HINTS if self._multiple else _KEYS_HINTS
             drawn += Content.styled(next((hint for hint in hints if len(hint) <= room), ""), "$text-muted")
         return drawn
 
     def action_move(self, by: int, around: bool = False) -> None:
-        place, count = self._options.index(self._value) + by, len(self._options)
+        place, count = self._options.index(self.value) + by, len(self._options)
         self._change_value(self._options[place % count if around else min(max(place, 0), count - 1)])
 
     def action_also(self) -> None:
         """Mark the value; where only one can be chosen, choose the next."""
         if self._multiple:
-            self._extra_values ^= {self._value}
-            self.refresh()
+            self._marked ^= {self.value}
         else:
             self.action_move(1, around=True)
 
@@ -135,27 +122,29 @@ class Choice(FieldControl):
                 return
 
     def _is_selected(self, value: str) -> bool:
-        return value == self._value or value in self._extra_values
+        return value == self.value or value in self._marked
 
     def _option_text(self, value: str) -> str:
         chosen = self._is_selected(value)
         if self._radio:
-            left, right = "[]" if self._extra_values else "()"
+            left, right = "[]" if self._marked else "()"
             gap = "" if value == self._options[-1] else "  "
             return f"{left}{'•' if chosen else ' '}{right} {value}{gap}"
         return f"[{value}]" if chosen else f" {value} "
 
     def _change_value(self, value: str) -> None:
-        if value != self._value:
-            self._value = value
-            self.refresh()
-            self.post_message(self.Changed(self))
+        if value != self.value:
+            self.value = value
+            self.post_message(self.Changed())
 
 
 class Stepper(FieldControl):
     """A whole number from `minimum` to `maximum`, both of at most two digits."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("stepper")]
+    value: reactive[int] = reactive(0)
+    note: reactive[str] = reactive("")
+    """A text after the number."""
 
     def __init__(
         self,
@@ -166,45 +155,33 @@ class Stepper(FieldControl):
         id: str,  # noqa: A002
     ) -> None:
         super().__init__(id=id)
-        self._value = value
+        self.set_reactive(Stepper.value, value)
         self._minimum = minimum
         self._maximum = maximum
         self._is_typing = False
-        self._note = ""
-
-    @property
-    def value(self) -> int:
-        return self._value
 
     def set_value(self, value: int) -> None:
         """Show `value`, brought into bounds; posts nothing."""
-        self._value = min(max(value, self._minimum), self._maximum)
+        self.value = min(max(value, self._minimum), self._maximum)
         self._is_typing = False
-        self.refresh()
-
-    def set_note(self, note: str) -> None:
-        """Show a text after the number."""
-        if note != self._note:
-            self._note = note
-            self.refresh()
 
     def render(self) -> Content:
         arrows = "$text-accent" if self.has_focus else "$text-muted"
         number = "bold $text-accent" if self.has_focus else "bold"
         return Content.assemble(
             ("‹ ", arrows),
-            (f"{self._value:>2}", number),
+            (f"{self.value:>2}", number),
             (" ›", arrows),
-            (f"  {self._note}", "$text-muted"),
+            (f"  {self.note}", "$text-muted"),
         )
 
     def action_step(self, by: int) -> None:
         """Go up or down, no further than the bounds."""
         self._is_typing = False
-        self._change_value(min(max(self._value + by, self._minimum), self._maximum))
+        self._change_value(min(max(self.value + by, self._minimum), self._maximum))
 
     def action_digit(self, digit: str) -> None:
-        joined = int(f"{self._value}{digit}") if self._is_typing else 0
+        joined = int(f"{self.value}{digit}") if self._is_typing else 0
         typed = joined if self._minimum <= joined <= self._maximum else int(digit)
         if self._minimum <= typed <= self._maximum:
             self._is_typing = True
@@ -220,7 +197,6 @@ class Stepper(FieldControl):
             self.action_step(1)
 
     def _change_value(self, value: int) -> None:
-        if value != self._value:
-            self._value = value
-            self.refresh()
-            self.post_message(self.Changed(self))
+        if value != self.value:
+            self.value = value
+            self.post_message(self.Changed())

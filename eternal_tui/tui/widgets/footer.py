@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from rich.cells import cell_len
-from rich.segment import Segment
 from textual import events
+from textual.content import Content
 from textual.screen import Screen
-from textual.strip import Strip
 from textual.widget import Widget
 
 from eternal_tui.tui.input.actions import ACTIONS_BY_ID, Scope
@@ -27,13 +26,8 @@ class KeyHint(NamedTuple):
 class FooterLine(Widget):
     """Draws hints, dropping the last where the line is too short. A click presses the key."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"footer-line--key", "footer-line--title"}
     DEFAULT_CSS = """
-    FooterLine {
-        height: 1; dock: bottom; background: transparent;
-        & > .footer-line--key { color: $accent; background: transparent; }
-        & > .footer-line--title { color: $text-muted; background: transparent; }
-    }
+    FooterLine { height: 1; dock: bottom; background: transparent; text-wrap: nowrap; }
     """
 
     def __init__(self) -> None:
@@ -46,37 +40,26 @@ class FooterLine(Widget):
             self._hints = hints
             self.refresh()
 
-    def _hint_positions(self) -> list[tuple[int, KeyHint]]:
-        x = 1
-        placed = []
+    def _positions(self) -> list[tuple[int, int, KeyHint]]:
+        """Return start, end and hint of those that fit."""
+        placed: list[tuple[int, int, KeyHint]] = []
+        end = -1
         for hint in self._hints:
-            width = cell_len(hint.key) + 1 + cell_len(hint.title)
-            if x + width > self.size.width:
+            start = end + 2
+            end = start + cell_len(f"{hint.key} {hint.title}")
+            if end > self.size.width:
                 break
-            placed.append((x, hint))
-            x += width + 2
+            placed.append((start, end, hint))
         return placed
 
-    def render_line(self, y: int) -> Strip:
-        """Return the one line."""
-        if y:
-            return Strip.blank(self.size.width, self.rich_style)
-        key = self.get_component_rich_style("footer-line--key")
-        title = self.get_component_rich_style("footer-line--title")
-        rest = self.rich_style
-        segments: list[Segment] = []
-        x = 0
-        for start, hint in self._hint_positions():
-            segments.append(Segment(" " * (start - x), rest))
-            segments += [Segment(hint.key, key), Segment(" " + hint.title, title)]
-            x = start + cell_len(hint.key) + 1 + cell_len(hint.title)
-        return Strip(segments).adjust_cell_length(self.size.width, rest)
+    def render(self) -> Content:
+        texts = [((hint.key, "$accent"), (f" {hint.title}  ", "$text-muted")) for _, _, hint in self._positions()]
+        return Content.assemble(" ", *(part for pair in texts for part in pair))
 
     async def on_click(self, event: events.Click) -> None:
         """Run the action of the clicked hint where the focus is."""
-        for start, hint in self._hint_positions():
-            width = cell_len(hint.key) + 1 + cell_len(hint.title)
-            if start <= event.x < start + width and hint.textual_action:
+        for start, end, hint in self._positions():
+            if start <= event.x < end and hint.textual_action:
                 await (self.screen.focused or self.screen).run_action(hint.textual_action)
 
 

@@ -47,6 +47,7 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
     PLACEHOLDER: ClassVar[str] = "search"
     COLUMNS: ClassVar[Sequence[Column]] = ()
     KEYS_HINT: ClassVar[str] = "enter: choose · esc: back"
+    EMPTY_TEXT: ClassVar[str] = "empty"
 
     DEFAULT_CSS = """
     SearchDialog {
@@ -87,9 +88,6 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
     def result_of(self, row: int) -> Result:
         """Return the result of choosing this row."""
 
-    def empty_text(self) -> str:
-        return "empty"
-
     def keys_hint(self) -> str:
         return self.KEYS_HINT
 
@@ -112,19 +110,17 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
     def set_footer_text(self, text: str = "") -> None:
         """Show a text under the list, or the keys."""
         self.footer.update(
-            sanitize(text or (self.keys_hint() if self._search_texts else f"{self.empty_text()} · esc: back"))
+            sanitize(text or (self.keys_hint() if self._search_texts else f"{self.EMPTY_TEXT} · esc: back"))
         )
 
     @on(Input.Changed)
-    def _input_changed(self, event: Input.Changed) -> None:
-        event.stop()
+    def _input_changed(self) -> None:
         # A change that comes late, after a key that emptied the line, must not overwrite what that key said.
         if self.search_input.value != self._searched_text:
             self._filter_rows()
 
     @on(VirtualList.RowClicked)
     def _row_clicked(self, event: VirtualList.RowClicked) -> None:
-        event.stop()
         self.dismiss(self.result_of(event.row))
 
     def action_move(self, by: int) -> None:

@@ -7,7 +7,7 @@ import pytest
 from eternal_tui.characters.resolver import ResolvedCharacter
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.expansion import MAX_REQUESTS
-from eternal_tui.tui.request_form.plan import make_plan
+from eternal_tui.tui.request_form.form import make_plan
 
 
 def test_every_combination_is_there_as_often_as_asked() -> None:

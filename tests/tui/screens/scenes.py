@@ -19,7 +19,7 @@ from eternal_tui.jobs.billing.ledger import Ledger
 from eternal_tui.jobs.billing.statistics import compute_statistics
 from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.services import Services
-from eternal_tui.tui.request_form.dialogs import CharacterPicker, PresetContents, PresetScreen, PromptHistory
+from eternal_tui.tui.request_form.dialogs import CharacterPicker, PresetScreen, PromptHistory
 from eternal_tui.tui.screens.api_key import ApiKeyScreen
 from eternal_tui.tui.screens.characters import CharactersScreen, CreateCharacter
 from eternal_tui.tui.screens.help import HelpRow, HelpScreen, HelpSection
@@ -83,7 +83,7 @@ async def make_screen(name: str, words: Sequence[str], bench: Services) -> Scree
             return PromptHistory(words)
         case "presets":
             items = tuple(Preset(name=UntrustedText(each), draft=Draft(prompt=each, character=each)) for each in words)
-            return PresetScreen(PresetContents(Presets(items=items), {}, Draft(), ""), lambda _: None)
+            return PresetScreen(Presets(items=items), {}, Draft(), "", on_change=lambda _: None)
         case "picker":
             return CharacterPicker(hostile_characters(words))
         case "characters":
