@@ -43,7 +43,7 @@ class ThumbnailCache:
         graphics: GraphicsBackend,
         *,
         transmit: Callable[[str], None],
-        on_rendered: Callable[[ThumbnailKey], None],
+        on_rendered: Callable[[ThumbnailKey], object],
         max_count: int = MAX_THUMBNAILS,
         fill: bool = False,
     ) -> None:

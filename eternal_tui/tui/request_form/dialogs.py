@@ -16,8 +16,7 @@ from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.tui.graphics.base import NO_FACES, FaceSource
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.request_form.messages import PresetsChanged
-from eternal_tui.tui.widgets.face_list import FaceList
-from eternal_tui.tui.widgets.option_table import Column, VirtualList
+from eternal_tui.tui.widgets.option_table import Column, FaceList, VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchDialog
 
 

@@ -29,9 +29,8 @@ from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.terminal.widgets import watch_toast_height
 from eternal_tui.tui.widgets.dialog import ConfirmDialog, Dialog, ResultScreen
-from eternal_tui.tui.widgets.face_list import FaceList
 from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, KeyHint
-from eternal_tui.tui.widgets.option_table import Column, VirtualList
+from eternal_tui.tui.widgets.option_table import Column, FaceList, VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 
 FACETS = ("all", "favourites", "recent")

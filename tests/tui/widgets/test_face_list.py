@@ -13,8 +13,7 @@ from textual.app import App, ComposeResult
 from eternal_tui.tui.graphics.base import FaceSource, GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.symbols import Symbols
 from eternal_tui.tui.graphics.thumbnails import ThumbnailKey, fill_viewport
-from eternal_tui.tui.widgets.face_list import FaceList
-from eternal_tui.tui.widgets.option_table import Column
+from eternal_tui.tui.widgets.option_table import Column, FaceList
 from tests.drawn import until
 
 COLOURS = [(red, 40, 200) for red in range(0, 250, 10)]
