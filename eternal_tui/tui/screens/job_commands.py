@@ -44,6 +44,7 @@ class JobCommands:
     def __init__(self, jobs: JobEngine, screen: ScreenApi, environ: Mapping[str, str]) -> None:
         self._jobs = jobs
         self._screen = screen
+        self._notify = screen.notify_user
         self._environ = environ
         self._commands: dict[str, Callable[[Sequence[Job]], Awaitable[None]]] = {
             "again": self.rerun,
@@ -58,13 +59,13 @@ class JobCommands:
     def notify_result(self, text: SafeText | None) -> None:
         """Show the sentence that a small screen was left with, if any."""
         if text:
-            self._screen.notify_user(text)
+            self._notify(text)
 
     async def submit(
         self,
         requests: Sequence[GenerateRequest],
         character_names: Sequence[str],
-        templates: Sequence[str] = (),
+        templates: Sequence[str],
         *,
         confirmed: bool = False,
     ) -> bool:
@@ -77,21 +78,19 @@ class JobCommands:
                 SubmitDetails(
                     character_name=name, batch=batch, batch_index=number if batch else None, template=template
                 )
-                for number, (name, template) in enumerate(
-                    zip(character_names, templates or [""] * len(requests), strict=True), 1
-                )
+                for number, (name, template) in enumerate(zip(character_names, templates, strict=True), 1)
             ]
             await self._jobs.submit_many(requests, details, confirmed=confirmed, wait_seconds=None)
         except ConfirmationRequired as question:
             if await self.confirm_cost(sanitize(question.question), count=len(requests)):
                 return await self.submit(requests, character_names, templates, confirmed=True)
-            self._screen.notify_user(SafeText("Nothing was sent."))
+            self._notify(SafeText("Nothing was sent."))
             return False
         except NoApiKey:
             # The screen for a key opens and says it.
             return False
         except (SubmitRejected, InvalidRequest, HistoryError) as error:
-            self._screen.notify_user(sanitize(str(error)), "error")
+            self._notify(sanitize(str(error)), "error")
             return False
         return True
 
@@ -108,7 +107,7 @@ class JobCommands:
         An unconfirmed one may have been paid already: for it this is a retry, which asks and links both jobs.
         """
         if any(job.is_creation for job in jobs):
-            self._screen.notify_user(CREATION_RERUN_MESSAGE, "warning")
+            self._notify(CREATION_RERUN_MESSAGE, "warning")
             return
         undecided = [job for job in jobs if job.state is JobState.UNCONFIRMED and _is_retryable(job)]
         for job in undecided:
@@ -128,7 +127,7 @@ class JobCommands:
         """Submit the failed and rejected ones of these jobs again, after one question with their cost."""
         found = find_retryable(listed, self._jobs.store.newest_first())
         if not found.retryable:
-            self._screen.notify_user(_nothing_to_retry_message(found))
+            self._notify(_nothing_to_retry_message(found))
             return
         question = join_safe(" ", _rerun_question(found), self.cost_text([job.request for job in found.retryable]))
         if await self.confirm_cost(question, count=len(found.retryable)):
@@ -167,7 +166,7 @@ class JobCommands:
             await self._jobs.watch_now(job.id)
         elif job.state is JobState.SUCCEEDED and not job.is_delivered:
             await self._jobs.retry_download(job.id)
-            self._screen.notify_user(format_safe("Downloading job {id} again (free).", id=job.id))
+            self._notify(format_safe("Downloading job {id} again (free).", id=job.id))
         elif job.state in _RERUN_STATES and not job.is_creation and job.retried_by is None:
             question = format_safe("Retry job {id}? {cost}", id=job.id, cost=self.cost_text([job.request]))
             if await self.confirm_cost(question) and await self._screen.check_characters([job.request]):
@@ -175,7 +174,7 @@ class JobCommands:
         elif job.state in _RERUN_STATES:
             await self.rerun([job]) if job.is_creation else await self._confirm_and_resend([job], ask=True)
         else:
-            self._screen.notify_user(_refusal("retry", [job]))
+            self._notify(_refusal("retry", [job]))
 
     async def retry_all(self, jobs: Sequence[Job]) -> None:
         """Retry jobs; one question covers all failed ones, with their cost."""
@@ -189,12 +188,12 @@ class JobCommands:
         if failed:
             await self.rerun(failed)
         elif not others:
-            self._screen.notify_user(_refusal("retry", jobs))
+            self._notify(_refusal("retry", jobs))
 
     async def _resolve_unconfirmed(self, job: Job) -> None:
         """Ask whether to retry or dismiss an unconfirmed job."""
         if not _is_retryable(job):
-            self._screen.notify_user(format_safe("Job {id} is already resolved.", id=job.id))
+            self._notify(format_safe("Job {id} is already resolved.", id=job.id))
             return
         dialog = ConfirmDialog(
             join_safe(
@@ -211,7 +210,7 @@ class JobCommands:
         confirmed = await self._screen.ask_confirmation(dialog)
         if dialog.chose_other:
             await self._jobs.dismiss(job.id)
-            self._screen.notify_user(format_safe("Job {id} dismissed.", id=job.id))
+            self._notify(format_safe("Job {id} dismissed.", id=job.id))
         elif confirmed and await self._screen.check_characters([job.request]):
             await self._jobs.submitter.retry_unconfirmed(job.id, confirmed=True)
 
@@ -222,10 +221,10 @@ class JobCommands:
         if idle:
             for job in idle:
                 await self._jobs.watch_now(job.id)
-            self._screen.notify_user(format_safe("Polling {jobs}.", jobs=_name_jobs(idle)))
+            self._notify(format_safe("Polling {jobs}.", jobs=_name_jobs(idle)))
             return
         if not polled:
-            self._screen.notify_user(_refusal("poll", jobs))
+            self._notify(_refusal("poll", jobs))
             return
         dialog = ConfirmDialog(
             format_safe("Stop polling {jobs}? What runs stays charged; w polls it again.", jobs=_name_jobs(polled)),
@@ -240,7 +239,7 @@ class JobCommands:
     async def delete(self, jobs: Sequence[Job]) -> None:
         """Remove jobs from the history, asking where one is not ended or may have been charged."""
         if any(job.state is JobState.SUBMITTING for job in jobs):
-            self._screen.notify_user(SafeText("A job being sent cannot be deleted; wait for the response."), "warning")
+            self._notify(SafeText("A job being sent cannot be deleted; wait for the response."), "warning")
             return
         running = sum((not job.is_ended and job.state is not JobState.QUEUED) or job.needs_download for job in jobs)
         unconfirmed = sum(job.state is JobState.UNCONFIRMED and _is_retryable(job) for job in jobs)
@@ -259,7 +258,7 @@ class JobCommands:
                 return
         are_queued = all(job.state is JobState.QUEUED for job in jobs)
         await self._jobs.delete([job.id for job in jobs])
-        self._screen.notify_user(
+        self._notify(
             format_safe("Cancelled {what}, not sent (u to undo).", what=what)
             if are_queued
             else format_safe("Deleted {what} (u to undo). Files are kept.", what=what)
@@ -272,7 +271,7 @@ class JobCommands:
             summary = queue.summary()
             if not summary.is_held and (summary.held < summary.count or not summary.count):
                 queue.hold("by hand")
-                self._screen.notify_user(SafeText("Queue held: nothing is sent until H releases it."))
+                self._notify(SafeText("Queue held: nothing is sent until H releases it."))
                 return
             if summary.held:
                 cost = "Price unknown" if summary.cost is None else f"Costs {format_cost(summary.cost)}"
@@ -285,9 +284,9 @@ class JobCommands:
                 if not await self.confirm_cost(question, count=summary.held):
                     return
             await self._jobs.release_queue()
-            self._screen.notify_user(SafeText("Queue released."))
+            self._notify(SafeText("Queue released."))
         except (OSError, HistoryError) as error:
-            self._screen.notify_user(sanitize(f"The queue could not be changed: {error}"), "error")
+            self._notify(sanitize(f"The queue could not be changed: {error}"), "error")
 
     async def move_queued(self, job_ids: Sequence[int], places: int) -> None:
         """Send queued jobs sooner, or later; several move together."""
@@ -308,17 +307,17 @@ class JobCommands:
     async def _move_queued(self, job_ids: Sequence[int], place: int) -> None:
         queue, jobs = self._jobs.queue, self._queued(job_ids)
         if not jobs:
-            self._screen.notify_user(SafeText("Only queued jobs have an order."))
+            self._notify(SafeText("Only queued jobs have an order."))
             return
         try:
             await queue.move([job.id for job in jobs], place)
             first = min(map(queue.place, self._queued(job_ids)))
         except (InvalidJobState, ValueError, HistoryError) as error:
-            self._screen.notify_user(sanitize(str(error)), "error")
+            self._notify(sanitize(str(error)), "error")
             return
         what = format_safe("Job {id} is", id=jobs[0].id) if len(jobs) == 1 else format_safe("{n} jobs are", n=len(jobs))
         to = f" to {first + len(jobs)}" if len(jobs) > 1 else ""
-        self._screen.notify_user(
+        self._notify(
             format_safe(
                 "{what} number {n}{to} of {count} in the queue.", what=what, n=first + 1, to=to, count=len(queue)
             )
@@ -326,9 +325,9 @@ class JobCommands:
 
     async def star(self, jobs: Sequence[Job]) -> None:
         """Star jobs, or take the star away where all have one."""
-        on = not all(job.starred for job in jobs)
+        is_starred = all(job.starred for job in jobs)
         for job in jobs:
-            await self._jobs.annotate(job.id, starred=on)
+            await self._jobs.annotate(job.id, starred=not is_starred)
 
     async def reject(self, jobs: Sequence[Job]) -> None:
         """Reject jobs, or take that back where all are rejected."""
@@ -347,24 +346,24 @@ class JobCommands:
         for job in jobs:
             path = result_path(job, self._jobs.results_dir)
             if path is None or not path.is_file():
-                self._screen.notify_user(format_safe("Job {id} has no file to open.", id=job.id), "warning")
+                self._notify(format_safe("Job {id} has no file to open.", id=job.id), "warning")
                 continue
             try:
                 open_in_viewer(path, environ_without_keys(self._environ))
             except OSError as error:
                 message = format_safe("{why}. The file is {path}", why=error.strerror, path=path)
-                self._screen.notify_user(message, "warning")
+                self._notify(message, "warning")
 
     async def run(self, job_ids: Sequence[int], command: str) -> None:
         """Do the action `command` on these jobs."""
         jobs = self._jobs.store.get_many(job_ids)
         if not jobs:
-            self._screen.notify_user(SafeText("No job selected. Press n to create one."))
+            self._notify(SafeText("No job selected. Press n to create one."))
             return
         try:
             await self._commands[command](jobs)
         except (InvalidJobState, JobNotFound, SubmitRejected, HistoryError, ApiError) as error:
-            self._screen.notify_user(sanitize(str(error)), "error")
+            self._notify(sanitize(str(error)), "error")
 
 
 def _rerun_question(candidates: RetryCandidates) -> SafeText:
