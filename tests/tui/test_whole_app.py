@@ -16,13 +16,12 @@ import eternal_tui.services
 from eternal_tui.core.clock import Clock
 from eternal_tui.history.history import History
 from eternal_tui.jobs.model import FileInfo, FileState, JobState, to_record
-from eternal_tui.tui.app import EternalApp
-from eternal_tui.tui.graphics.base import NullGraphics
 from eternal_tui.tui.screens.main import MainScreen
 from tests.tui.jobs import NOW, charged, make_job
 from tests.tui.screens.stage import (
     ENVIRON_WITH_KEY,
     SnapCompare,
+    make_app,
     make_services,
     open_app,
     screen_text,
@@ -82,66 +81,58 @@ def _record(fields: dict[str, Any]) -> dict[str, Any]:
     return to_record(msgspec.structs.replace(job, service="loopback"))
 
 
-def matches_snapshot(
-    compare: SnapCompare, folder: Path, size: tuple[int, int], *keys: str, theme: str = "eternal-dark"
-) -> bool:
-    app = EternalApp(make_services(folder, theme=theme), NullGraphics(), ENVIRON_WITH_KEY)
+KEYS = {"list": "", "gallery": "v", "statistics": "I", "detail": "3zJ", "drawer": "e", "zoomed list": "z", "queue": "g"}
+SIZES = [(140, 40), (100, 30), (80, 24), (60, 20)]
+CASES = [
+    *(("list", size, "eternal-dark") for size in [(200, 50), *SIZES, (60, 50)]),
+    *(
+        (view, size, "eternal-dark")
+        for view in ("gallery", "statistics", "detail", "queue")
+        for size in [(200, 60), *SIZES]
+    ),
+    *((view, (80, 24), "eternal-dark") for view in ("drawer", "zoomed list")),
+    *(("list", (100, 30), f"eternal-{name}") for name in ("light", "contrast", "ansi", "mono")),
+]
+
+
+@pytest.mark.parametrize(
+    ("view", "size", "theme"), CASES, ids=[f"{view} {size[0]}x{size[1]} {theme[8:]}" for view, size, theme in CASES]
+)
+def test_looks(snap_compare: SnapCompare, folder: Path, view: str, size: tuple[int, int], theme: str) -> None:
+    if view == "queue":
+        add_queued_jobs(folder)
+    services = make_services(folder, theme=theme)
+    app = make_app(services, ENVIRON_WITH_KEY)
 
     async def before(pilot: Pilot[None]) -> None:
         await wait_idle(pilot)
         assert isinstance(app.screen, MainScreen)
         await app.screen.form_pane.mount_form()
-        for key in ("j", "j", *keys):
+        for key in ("j", "j", *KEYS[view]):
             if key == "I":  # what is below a dialog is drawn as it was when the dialog opened
                 await wait_until(pilot, lambda: "left after" in screen_text(app))
                 await wait_until(pilot, lambda: size[0] < 200 or "~0.76 total" in screen_text(app))
             await pilot.press(key)
             await pilot.pause()
-        # The form stands beside the list, or in the drawer once it is open.
-        if (size[0] >= 140 and "z" not in keys) or "e" in keys:
+        # The form is beside the list, or in the drawer once it is open.
+        if (size[0] >= 140 and view not in ("zoomed list", "detail")) or view == "drawer":
             await wait_until(pilot, lambda: "Count" in screen_text(app))
-        if "I" in keys:
+        if view == "statistics":
             await wait_until(pilot, lambda: "p50" in screen_text(app) and "2023-11-14" in screen_text(app))
         for line in app.screen.query(Input):
             line.cursor_blink = False
         app.clear_notifications()
         await wait_idle(pilot)
 
-    return compare(app, terminal_size=size, run_before=before)
+    assert snap_compare(app, terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [(200, 50), (140, 40), (100, 30), (80, 24), (60, 20), (60, 50)], ids=str)
-def test_layouts(snap_compare: SnapCompare, folder: Path, size: tuple[int, int]) -> None:
-    assert matches_snapshot(snap_compare, folder, size)
-
-
-@pytest.mark.parametrize("size", [(200, 60), (140, 40), (100, 30), (80, 24), (60, 20)], ids=str)
-@pytest.mark.parametrize("keys", ["v", "I", "3zJ"], ids=["gallery", "statistics", "detail"])
-def test_views(snap_compare: SnapCompare, folder: Path, size: tuple[int, int], keys: str) -> None:
-    assert matches_snapshot(snap_compare, folder, size, *keys)
-
-
-@pytest.mark.parametrize("size", [(200, 60), (140, 40), (100, 30), (80, 24), (60, 20)], ids=str)
-def test_a_held_queue(snap_compare: SnapCompare, folder: Path, size: tuple[int, int]) -> None:
+def add_queued_jobs(folder: Path) -> None:
     history = History.open(folder / "data")
     queued = {"state": JobState.QUEUED, "cost": 0.04, "created_at": NOW - 30}
     history.add_many(_record({**queued, "prompt": PROMPTS[1], "batch": "b", "batch_index": n + 1}) for n in range(10))
     history.add_many(_record({**queued, "prompt": prompt, "name": "Julia"}) for prompt in PROMPTS[:2])
     history.close(compact=True)
-    assert matches_snapshot(snap_compare, folder, size, "g")
-
-
-@pytest.mark.parametrize("theme", ["eternal-light", "eternal-contrast", "eternal-ansi", "eternal-mono"])
-def test_themes(snap_compare: SnapCompare, folder: Path, theme: str) -> None:
-    assert matches_snapshot(snap_compare, folder, (100, 30), theme=theme)
-
-
-def test_the_drawer(snap_compare: SnapCompare, folder: Path) -> None:
-    assert matches_snapshot(snap_compare, folder, (80, 24), "e")
-
-
-def test_the_zoomed_list(snap_compare: SnapCompare, folder: Path) -> None:
-    assert matches_snapshot(snap_compare, folder, (80, 24), "z")
 
 
 async def test_the_split_is_restored_and_closes_no_pane(tmp_path: Path) -> None:

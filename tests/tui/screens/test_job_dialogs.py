@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +15,6 @@ from hypothesis import strategies as st
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from eternal_tui.api.curl import parse_curl
 from eternal_tui.config.settings import Settings
 from eternal_tui.core.sanitize import UntrustedText, sanitize
 from eternal_tui.jobs.model import MAX_TAGS, FileState, Job, JobState, parse_tags
@@ -62,15 +60,6 @@ def test_only_what_exists_is_offered_as_it_is() -> None:
     assert "path" not in items_by_id(finished_job(file="../../.ssh/id_rsa"))
 
 
-@pytest.mark.parametrize("header", ["x-api-key", "Authorization"])
-def test_the_key_stays_a_variable(header: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ETERNALAI_API_KEY", "sk_secret_of_somebody")
-    items = items_by_id(finished_job(), header)
-    assert not any("sk_secret" in item.text for item in items.values())
-    assert "$ETERNALAI_API_KEY" in items["curl"].text
-    assert "ETERNALAI_API_KEY" in items["python"].text
-
-
 @given(st.text(max_size=60))
 def test_what_is_copied_holds_nothing_a_shell_acts_on(prompt: str) -> None:
     items = items_by_id(finished_job(prompt))
@@ -78,13 +67,6 @@ def test_what_is_copied_holds_nothing_a_shell_acts_on(prompt: str) -> None:
         if not copy_rejection(item):
             assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", item.text)
     assert [copy_rejection(items[name]) for name in ("curl", "json")] == ["", ""]
-
-
-def test_the_curl_command_comes_back_as_the_same_request() -> None:
-    job = finished_job('It\'s "quoted" \\ $HOME\nand goes on')
-    text = items_by_id(job)["curl"].text
-    assert parse_curl(text) == job.request
-    assert len(shlex.split(text.replace("\\\n", ""))) == 8
 
 
 @pytest.mark.parametrize("sign", ["\x1b", "\r", "\x00", "\x7f", "\x9b", "\x08"])
