@@ -299,8 +299,9 @@ class SubmissionRun:
         waiting = [job.id for job in self._own_jobs() if job.state not in _NOT_WAITED_FOR]
         try:
             rejection = await wait_for_jobs(
-                self._engine, waiting, self._shutdown, self._report_end, timeout_seconds=self._seconds_left()
-            )
+                self._services, waiting, self._shutdown, self._report_end, self._output.info,
+                timeout_seconds=self._seconds_left(),
+            )  # fmt: skip
             await self._shutdown.run(self._services.result_actions.wait_all())
         except TimeoutError:
             self._extra_codes.append(ExitCode.TIMEOUT)
@@ -312,12 +313,10 @@ class SubmissionRun:
             self._print_remaining()
             self._output.error(closing_line(rejection, self._own_jobs()))
 
-    async def _report_end(self, end: asyncio.Future[Job]) -> None:
-        job = end.result()
-        number = job.batch_index or 1
-        text = self._outputs.get(number)
+    async def _report_end(self, job: Job) -> None:
+        text = self._outputs.get(job.batch_index or 1)
         path = parse_output(self._context, text) if text else None
-        self._print_job(job, await self._result_output.handle(self._services, job, number=number, output=path))
+        self._print_job(job, await self._result_output.handle(self._services, job, path))
         print_job_error(self._context, job)
 
     def _print_job(self, job: Job, output: str | None = None) -> None:

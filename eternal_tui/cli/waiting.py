@@ -21,6 +21,7 @@ from eternal_tui.core.formatting import format_cost, format_remaining
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.jobs.batch import summarize
 from eternal_tui.jobs.copies import CopyOptions, parse_output_path
+from eternal_tui.jobs.errors import JobNotFound
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.result_actions import hook_name
 
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
 _UNIT_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 MAX_TIMEOUT_SECONDS = 30 * 86_400
-
-EndCallback = Callable[["asyncio.Future[Job]"], Awaitable[None]]
 
 
 def parse_timeout(text: str) -> float:
@@ -110,16 +109,14 @@ class ResultOutput:
         if self._output is not None:
             services.result_actions.copies = None
 
-    async def handle(
-        self, services: Services, job: Job, *, number: int = 1, output: OutputPath | None = None
-    ) -> str | None:
+    async def handle(self, services: Services, job: Job, output: OutputPath | None = None) -> str | None:
         """Act on a job that ended, and return the path of its copy, None where it has none."""
         actions = services.result_actions
         path = await actions.wait(job.id)
         output = output or self._output
         if output is not None and job.is_delivered and not job.is_creation:
             try:
-                path = await actions.copy(job, copy_options(self._context, output), number=number)
+                path = await actions.copy(job, copy_options(self._context, output))
             except OSError as error:
                 self.failed = True
                 self._context.output.error(
@@ -136,10 +133,11 @@ REFRESH_SECONDS = 0.5
 
 
 async def wait_for_jobs(
-    engine: JobEngine,
+    services: Services,
     job_ids: Sequence[int],
     shutdown: Shutdown,
-    on_end: EndCallback,
+    on_end: Callable[[Job], Awaitable[None]],
+    on_deleted: Callable[[SafeText], None],
     *,
     timeout_seconds: float | None = None,
 ) -> str:
@@ -147,6 +145,7 @@ async def wait_for_jobs(
 
     Raises ShutdownRequested, or TimeoutError after `timeout_seconds`.
     """
+    engine = services.jobs
     pending = [asyncio.ensure_future(engine.wait_until_done(job_id)) for job_id in job_ids]
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -154,8 +153,11 @@ async def wait_for_jobs(
                 waiting = asyncio.wait(pending, timeout=REFRESH_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 done, _ = await shutdown.run(waiting)
                 for end in [task for task in pending if task in done]:
-                    await on_end(end)
                     pending.remove(end)
+                    if isinstance(gone := end.exception(), JobNotFound):
+                        on_deleted(sanitize(f"{gone} It was deleted meanwhile."))
+                    else:
+                        await on_end(end.result())
                 if pending and engine.monitor.is_key_rejected:
                     jobs = (job for job in map(engine.store.get, job_ids) if job is not None)
                     return next((job.waiting_reason for job in jobs if job.waiting_reason), "API key rejected.")

@@ -178,9 +178,9 @@ class ResultActions:
         summary = await self.hooks.run(event, command, jobs, output)
         await self._add_event(jobs[0].id, f"{event} command", summary)
 
-    async def copy(self, job: Job, options: CopyOptions, *, number: int | None = None) -> Path:
+    async def copy(self, job: Job, options: CopyOptions) -> Path:
         """Copy the job's file and record where to. Raises OSError."""
-        number = number or job.batch_index or 1
+        number = job.batch_index or 1
         path = await asyncio.to_thread(write_copy, job, self.results_dir, options, number=number)
         await self._add_event(job.id, "copied", str(path))
         return path

@@ -92,6 +92,14 @@ def test_two_instances_watch_and_one_polls(program: Program, sandbox: Sandbox) -
     assert (len(sandbox.downloads), len(sandbox.posts)) == (1, 1)
 
 
+def test_a_job_that_is_deleted_is_waited_for_no_longer(program: Program, sandbox: Sandbox) -> None:
+    with program.start_process("generate", "--character", "6870", "--prompt", "fault:stuck", "--wait") as process:
+        wait_until(sandbox.polls)
+        assert program.run("delete", "1", "--yes").code == 0
+        _, err = process.communicate(timeout=TIMEOUT_SECONDS)
+    assert (process.returncode, b"It was deleted meanwhile." in err, b"Nothing was sent" in err) == (0, True, False)
+
+
 def queue_status(program: Program) -> dict[str, object]:
     (status,) = program.run("queue", "--json").json_objects
     return status

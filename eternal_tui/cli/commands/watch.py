@@ -16,7 +16,7 @@ from eternal_tui.cli.references import add_references, find_jobs, iter_jobs
 from eternal_tui.cli.signals import Shutdown, ShutdownRequested
 from eternal_tui.cli.waiting import ResultOutput, add_wait_options, describe_end, show_progress, wait_for_jobs
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
-from eternal_tui.jobs.errors import InvalidJobState, JobNotFound
+from eternal_tui.jobs.errors import InvalidJobState
 from eternal_tui.jobs.formatting import format_utc
 from eternal_tui.jobs.model import POLLED_STATES, UNFINISHED_STATES, Job, JobState
 
@@ -79,8 +79,9 @@ class _WatchRun:
                 self._printed = dict.fromkeys(ids)
                 self._on_change(frozenset(ids))
                 rejection = await wait_for_jobs(
-                    self._engine, ids, self._shutdown, self._on_end, timeout_seconds=self._arguments.timeout
-                )
+                    self._services, ids, self._shutdown, self._on_end, self._output.info,
+                    timeout_seconds=self._arguments.timeout,
+                )  # fmt: skip
             if rejection:
                 raise CommandError(ExitCode.KEY_ERROR, closing_line(rejection, list_jobs()))
         except TimeoutError:
@@ -153,14 +154,9 @@ class _WatchRun:
         now = format_utc(time.time()) or ""
         print_job(self._context, self._services, job, output, event=event, time=now)
 
-    async def _on_end(self, end: asyncio.Future[Job]) -> None:
-        try:
-            job = end.result()
-        except JobNotFound as gone:
-            self._output.info(sanitize(f"{gone} It was deleted meanwhile."))
-            return
+    async def _on_end(self, job: Job) -> None:
         self._printed.pop(job.id, None)
-        output = await self._result_output.handle(self._services, job, number=job.batch_index or 1)
+        output = await self._result_output.handle(self._services, job)
         self._print_job("finished" if job.is_ended and not job.needs_download else "state", job, output)
         print_job_error(self._context, job)
 
