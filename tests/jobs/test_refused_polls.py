@@ -67,7 +67,7 @@ async def _run(engines: Engines, submits: int) -> AsyncIterator[tuple[Bench, Ser
 
 
 @pytest.mark.parametrize("status", [401, 403])
-async def test_key_rejected_for_one_job_loses_that_job_only(engines: Engines, clock: FakeClock, status: int) -> None:
+async def test_key_rejected_for_one_job_loses_that_job_only(engines: Engines, status: int) -> None:
     async with _run(engines, 3) as (bench, service):
         service.answers["r-2"] = (status, b"{}")
         refused = asyncio.ensure_future(bench.engine.wait_until_done(2))
@@ -116,7 +116,7 @@ async def test_key_rejected_for_all_jobs_pauses_polls(engines: Engines, clock: F
     ids=lambda value: str(value[:2]) if isinstance(value, tuple) else None,
 )
 async def test_wait_until_done_ends_with_any_poll_response(
-    engines: Engines, clock: FakeClock, answer: tuple[int, bytes], state: JobState, reason: str
+    engines: Engines, answer: tuple[int, bytes], state: JobState, reason: str
 ) -> None:
     async with _run(engines, 1) as (bench, service):
         service.answers["r-1"] = answer
@@ -157,11 +157,6 @@ async def test_end_without_link_or_reason_counts_after_a_minute(
         job = waiting.result()
         assert state in (str(job.state), str(job.file_state))
         assert error in job.error
-        if state == "missing":
-            made = len(service.polls)
-            await bench.engine.retry_download(1)
-            await bench.wait_for_state(1, "missing")
-            assert len(service.polls) == made + 1
 
 
 async def test_slow_downloads_do_not_delay_others(engines: Engines, tmp_path: Path) -> None:
@@ -177,7 +172,7 @@ async def test_slow_downloads_do_not_delay_others(engines: Engines, tmp_path: Pa
         assert all(bench.engine.store[number].needs_download for number in range(1, 7))
 
 
-async def test_second_id_is_polled_before_a_job_is_lost(engines: Engines, tmp_path: Path) -> None:
+async def test_second_id_is_polled_before_a_job_is_lost(engines: Engines) -> None:
     """The inner id comes first."""
     async with _run(engines, 0) as (bench, service):
         service.submit_fields = {"data": {"request_id": "inner"}}

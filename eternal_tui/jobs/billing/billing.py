@@ -104,21 +104,14 @@ class Billing:
 
     # Figures
 
-    @property
-    def credits(self) -> float | None:
-        """The newest balance of the account in use, None before the first."""
-        with self._lock:
-            return _to_number(self._account().balance)
-
     def totals(self) -> Totals:
         """Return the totals of the header."""
         with self._lock:
             account, today = self._account(), self._spending_today()
-            spent_total = sum(
-                (each.total for each in self.ledger.accounts() if each in (account, self.ledger.unnamed(account))),
-                today.spent - today.recorded,
-            )
-            several = len([each for each in self.ledger.accounts() if each.name]) > 1
+            accounts = self.ledger.accounts()
+            same = [each for each in accounts if each.service == account.service and each.name in ("", account.name)]
+            spent_total = sum((each.total for each in same), today.spent - today.recorded)
+            several = sum(bool(each.name) for each in accounts) > 1
         return msgspec.structs.replace(
             self._counts.totals(),
             credits=_to_number(account.balance),

@@ -77,10 +77,6 @@ class Ledger:
             found = self._accounts[service, account] = Account(service, account, known)
         return found
 
-    def unnamed(self, account: Account) -> Account | None:
-        """Return the account of the service's rows without an account, None where there are none."""
-        return self._accounts.get((account.service, ""))
-
     def accounts(self) -> list[Account]:
         """Return every account, in the order in which they were first used."""
         return list(self._accounts.values())
