@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.bench import Bench
 from tests.jobs.clock import FakeClock, run_ready_tasks
+from tests.jobs.quiet import wait_idle
 
 T = TypeVar("T")
 
@@ -44,6 +45,19 @@ class EngineMachine(RuleBasedStateMachine):
         self.benches.clear()
         await self.stack.aclose()
         self.stack = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Open one more engine on the folder."""
+        raise NotImplementedError
+
+    async def reopen(self) -> None:
+        await self.close_all()
+        await self.open()
+
+    async def advance(self, seconds: float) -> None:
+        for _ in range(max(1, min(round(seconds / 2), 30))):
+            await self.clock.advance(min(seconds, seconds / 30 if seconds > 60 else 2))
+            await wait_idle()
 
     def check_folder(self) -> None:
         """Check what is on disk after the last engine has closed."""

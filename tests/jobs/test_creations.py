@@ -12,7 +12,6 @@ from eternal_tui.jobs.model import FileState, JobState, Verdict
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, unhurried
-from tests.jobs.clock import FakeClock
 
 CHARACTER_PROMPT = "a harbour pilot in her forties, calm, weathered"
 
@@ -26,19 +25,13 @@ async def test_the_intent_is_on_disk_before_the_request_leaves(bench: Bench) -> 
     making = asyncio.create_task(bench.engine.create_character(CHARACTER_PROMPT))
     await bench.sandbox.wait_until(lambda: create_request_count(bench.sandbox) == 1)
     record = bench.history.recent(1)[0][1]
-    assert (record["state"], record["request"]["type"], record["request"]["prompt"]) == (
-        "submitting",
-        "character",
-        CHARACTER_PROMPT,
-    )
+    assert (record["state"], record["request"]["prompt"]) == ("submitting", CHARACTER_PROMPT)
     making.cancel()
     await asyncio.gather(making, return_exceptions=True)
     assert [str(job.state) for job in bench.engine.store.newest_first()] == ["unconfirmed"]
 
 
-async def test_a_character_is_one_request_and_one_job_with_its_id(
-    engines: Engines, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_a_character_is_one_request_and_one_job(engines: Engines, sandbox: Sandbox) -> None:
     """Nothing is polled or fetched for it, also after a restart."""
     async with engines() as bench:
         job = await bench.engine.create_character(CHARACTER_PROMPT)
@@ -50,8 +43,7 @@ async def test_a_character_is_one_request_and_one_job_with_its_id(
         assert bench.engine.billing.totals().done_today == 1
         assert "data" in (await bench.engine.load_raw_responses(job.id))["submit_answer"]
     async with engines() as bench:
-        await clock.advance(60)
-        assert bench.engine.store.get(job.id) is not None
+        await bench.clock.advance(60)
         assert bench.engine.store[job.id].request.character == sandbox.created[0]
     assert create_request_count(sandbox) == 1
     assert not sandbox.polls()
@@ -60,8 +52,8 @@ async def test_a_character_is_one_request_and_one_job_with_its_id(
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.CHARGED_502, Fault.GARBAGE_JSON, Fault.SERVER_ERROR])
 async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(bench: Bench, fault: Fault) -> None:
-    await bench.engine.submit(IMAGE_REQUEST)
-    await bench.engine.submit(IMAGE_REQUEST)
+    for _ in range(2):
+        await bench.engine.submit(IMAGE_REQUEST)
     bench.sandbox.inject(fault, times=1, on=FaultPlace.POST)
     making = asyncio.ensure_future(bench.engine.create_character(CHARACTER_PROMPT, confirmed=True))
     await bench.advance_until(making.done)
@@ -70,15 +62,10 @@ async def test_a_lost_answer_is_one_unconfirmed_job_that_the_counter_settles(ben
     assert bench.engine.billing.totals().unconfirmed == 1
     await bench.engine.submit(IMAGE_REQUEST)
     await bench.advance_until(lambda: bench.engine.store[job.id].verdict is not None)
-    judged = bench.engine.store.get(job.id)
-    assert judged is not None
-    if bench.sandbox.created:
-        assert judged.verdict is Verdict.CHARGED
-        assert judged.cost == pytest.approx(1.0)
-        assert bench.engine.billing.totals().spent_total == pytest.approx(1.0 + 3 * 0.04)
-    else:
-        assert judged.verdict is Verdict.NOT_CHARGED
-        assert bench.engine.billing.totals().spent_total == pytest.approx(3 * 0.04)
+    judged, is_charged = bench.engine.store[job.id], bool(bench.sandbox.created)
+    assert judged.verdict is (Verdict.CHARGED if is_charged else Verdict.NOT_CHARGED)
+    assert not is_charged or judged.cost == pytest.approx(1.0)
+    assert bench.engine.billing.totals().spent_total == pytest.approx(is_charged + 3 * 0.04)
     again = await bench.engine.submitter.retry_unconfirmed(job.id, confirmed=True)
     assert (again.state, again.retry_of) == (JobState.SUCCEEDED, job.id)
     assert bench.engine.store[job.id].retried_by == again.id
@@ -101,16 +88,14 @@ async def test_its_price_is_read_off_the_next_answer_and_known_from_then_on(engi
         second = await bench.engine.create_character(CHARACTER_PROMPT)
         assert second.cost == pytest.approx(1.0)
         assert bench.engine.billing.totals().spent_today == pytest.approx(2 + 4 * 0.04)
-        spent = bench.engine.billing.totals()
     async with engines() as bench:
-        assert bench.engine.billing.totals().spent_today == pytest.approx(spent.spent_today)
-        assert bench.engine.billing.totals().spent_total == pytest.approx(spent.spent_total)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(2 + 4 * 0.04)
         assert bench.engine.billing.estimate(character_request(CHARACTER_PROMPT)) == pytest.approx(1.0)
 
 
 async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -> None:
-    await bench.engine.submit(IMAGE_REQUEST)
-    await bench.engine.submit(IMAGE_REQUEST)
+    for _ in range(2):
+        await bench.engine.submit(IMAGE_REQUEST)
     await bench.engine.create_character(CHARACTER_PROMPT)
     bench.sandbox.inject(Fault.HTML_502, times=1, on=FaultPlace.POST)
     doubtful = await bench.engine.submit(IMAGE_REQUEST)
@@ -121,8 +106,7 @@ async def test_a_silent_charge_is_not_laid_on_an_unconfirmed_job(bench: Bench) -
 
 
 async def test_the_limits_hold_for_creations_too(engines: Engines, sandbox: Sandbox) -> None:
-    policy = unhurried(daily_cap=1.3, confirm_above=0.5)
-    async with engines(policy=policy) as bench:
+    async with engines(policy=unhurried(daily_cap=1.3, confirm_above=0.5)) as bench:
         for _ in range(2):
             await bench.engine.submit(IMAGE_REQUEST, confirmed=True)
         with pytest.raises(ConfirmationRequired, match="price unknown"):

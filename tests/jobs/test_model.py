@@ -27,7 +27,6 @@ from tests.history.faults import UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
 from tests.jobs.clock import run_ready_tasks
 from tests.jobs.machine import EngineMachine
-from tests.jobs.quiet import wait_idle
 
 T = TypeVar("T")
 
@@ -100,11 +99,6 @@ class JobEngineMachine(EngineMachine):
                 assert job.state in REACHABLE_STATES[before], (before, job.state)
                 self.states[job_id] = job.state
 
-    async def advance(self, seconds: float) -> None:
-        for _ in range(max(1, min(round(seconds / 2), 30))):
-            await self.clock.advance(min(seconds, seconds / 30 if seconds > 60 else 2))
-            await wait_idle()
-
     def pick(self, number: int, *states: JobState) -> Job | None:
         found = [job for job in self.bench.engine.store.newest_first() if job.state in states]
         return found[number % len(found)] if found else None
@@ -167,11 +161,7 @@ class JobEngineMachine(EngineMachine):
 
     @rule()
     def restart(self) -> None:
-        async def restart() -> None:
-            await self.close_all()
-            await self.open()
-
-        self.run(restart())
+        self.run(self.reopen())
 
     @rule(in_flight=st.booleans())
     def kill(self, in_flight: bool) -> None:
@@ -290,14 +280,7 @@ class JobEngineMachine(EngineMachine):
             assert {document.doc_id for document in database.table("jobs").all()} == self.jobs
 
 
-def test_no_order_of_events_loses_or_doubles_a_job() -> None:
-    run_state_machine_as_test(
-        JobEngineMachine, settings=settings(max_examples=8, stateful_step_count=18, deadline=None)
-    )
-
-
-@pytest.mark.long
-def test_no_order_of_events_loses_or_doubles_a_job_at_length() -> None:
-    run_state_machine_as_test(
-        JobEngineMachine, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)
-    )
+@pytest.mark.parametrize(("examples", "steps"), [(8, 18), pytest.param(40, 40, marks=pytest.mark.long)])
+def test_no_order_of_events_loses_or_doubles_a_job(examples: int, steps: int) -> None:
+    machine = settings(max_examples=examples, stateful_step_count=steps, deadline=None)
+    run_state_machine_as_test(JobEngineMachine, settings=machine)

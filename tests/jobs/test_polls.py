@@ -12,7 +12,7 @@ from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.simulator import ProgressShape
 from tests.benchmarks.cadence_simulation import bound
-from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, Engines, unhurried
+from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, Engines
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import wait_idle
 from tests.jobs.test_interval import poll_goals
@@ -20,9 +20,6 @@ from tests.jobs.test_interval import poll_goals
 JOBS = 25
 TAUGHT, COUNTED = 8, 4
 """Rounds of a long trial, those that teach and those that count."""
-
-UNLIMITED_POLICY = unhurried()
-"""The budget of jobs that are fired one at a time: twenty-five at once would wait for each other."""
 
 ROUNDS = 2
 """The first teaches, the last counts."""
@@ -42,18 +39,18 @@ async def run_to_end(
             life.faults.add(Fault.NULL_PROGRESS)
         else:
             life.shape = shape
+
+    def current() -> list[Job]:
+        return [bench.engine.store[job.id] for job in sent]
+
     async with asyncio.timeout(300):
-        while not all(job.state == "succeeded" for job in _current_jobs(bench, sent)):
+        while not all(job.state == "succeeded" for job in current()):
             # Time stands still while a poll is under way: its answer comes over a real socket.
             await wait_idle()
             await bench.clock.advance_to_next_wake()
-    ended = _current_jobs(bench, sent)
+    ended = current()
     late = [(job.finished_at or 0) - life.created_at - life.run_seconds for job, life in zip(ended, lives, strict=True)]
     return sum(job.polls for job in ended) / JOBS, sum(late) / JOBS
-
-
-def _current_jobs(bench: Bench, submitted: list[Job]) -> list[Job]:
-    return [job for each in submitted if (job := bench.engine.store.get(each.id)) is not None]
 
 
 @pytest.mark.parametrize(("shape", "looks", "seconds"), [(ProgressShape.LINEAR, 3, 0.7), (ProgressShape.NOISY, 4, 1.2)])
@@ -80,12 +77,11 @@ async def test_polls_and_lateness_of_every_cell(
     engines: Engines, clock: FakeClock, request_: GenerateRequest, shape: ProgressShape | None
 ) -> None:
     """The goals of the simulation for the real poller, on a clock that leaps from one due time to the next."""
-    async with engines(policy=UNLIMITED_POLICY) as bench:
+    async with engines() as bench:
         for _ in range(TAUGHT):
             await run_to_end(bench, shape, request_)
         counted = [await run_to_end(bench, shape, request_) for _ in range(COUNTED)]
     looks, late = (sum(column) / COUNTED for column in zip(*counted, strict=True))
-    print(f"{request_.type:6} {shape or 'none':7} {looks:5.2f} looks {late:5.2f} s late")
     if shape is None:
         assert looks + late <= 1.15 * bound(request_.type).cost
     else:

@@ -123,11 +123,6 @@ class QueueMachine(EngineMachine):
             await asyncio.gather(submit, return_exceptions=True)
         self.submits.clear()
 
-    async def advance(self, seconds: float) -> None:
-        for _ in range(max(1, round(seconds / 2))):
-            await self.clock.advance(2)
-            await wait_idle()
-
     def bench(self, number: int) -> Bench:
         return self.benches[number % len(self.benches)]
 
@@ -172,13 +167,9 @@ class QueueMachine(EngineMachine):
 
     @rule(which=st.integers(0, 2), number=st.integers(0, 20), place=st.integers(0, 20))
     def move(self, which: int, number: int, place: int) -> None:
-        async def move() -> None:
-            queue = self.bench(which).engine.queue
-            if entries := queue.entries():
-                job = entries[number % len(entries)]
-                await queue.move([job.id], place)
-
-        self.run(move())
+        queue = self.bench(which).engine.queue
+        if entries := queue.entries():
+            self.run(queue.move([entries[number % len(entries)].id], place))
 
     @rule(which=st.integers(0, 2), number=st.integers(0, 20), undo=st.booleans())
     def cancel(self, which: int, number: int, undo: bool) -> None:
@@ -234,11 +225,7 @@ class QueueMachine(EngineMachine):
 
     @rule()
     def leave(self) -> None:
-        async def leave() -> None:
-            await self.close_all()
-            await self.open()
-
-        self.run(leave())
+        self.run(self.reopen())
 
     @invariant()
     def check(self) -> None:

@@ -39,13 +39,8 @@ def test_types_have_own_durations_and_success() -> None:
         make_job(15, kind="video", state=JobState.UNCONFIRMED, verdict=Verdict.NOT_CHARGED, created_at=now, cost=0.2),
     ]
     images, videos = compute_statistics(jobs, now, Ledger()).kinds
-    assert (images.type, images.jobs, images.succeeded, images.failed, images.rejected) == (
-        "image",
-        14,
-        11,
-        1,
-        1,
-    )
+    assert (images.type, images.jobs) == ("image", 14)
+    assert (images.succeeded, images.failed, images.rejected) == (11, 1, 1)
     assert images.success == 11 / 12
     assert (images.median, images.slowest_tenth) == (60.0, 100.0)
     assert images.durations == (100.0, 90.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0)
@@ -67,14 +62,7 @@ def test_each_job_is_counted_once(given_jobs: list[tuple[float, JobState, float 
     ]
     figures = compute_statistics(jobs, now, Ledger(), days=60)
     assert figures.jobs == len(jobs) == sum(kind.jobs for kind in figures.kinds)
-    assert figures.spent == pytest.approx(
-        sum(
-            0.0
-            if job.state in (JobState.REJECTED, JobState.QUEUED) or job.verdict is Verdict.NOT_CHARGED
-            else job.cost or 0.0
-            for job in jobs
-        ),
-        abs=1e-3,
-    )
+    free = (JobState.REJECTED, JobState.QUEUED)
+    assert figures.spent == pytest.approx(sum(job.cost or 0.0 for job in jobs if job.state not in free), abs=1e-3)
     assert sum(day.spent for day in figures.days) == pytest.approx(figures.spent, abs=1e-2)
     assert len(figures.days) == 60
