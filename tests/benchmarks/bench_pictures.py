@@ -10,11 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import pty
-import select
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,6 +28,7 @@ from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.graphics.over_cells import Sixel
 from tests.media.files import write_scene_video
+from tests.terminal.pseudo_terminal import PseudoTerminal
 
 PLAYER = """
 import sys, time
@@ -80,28 +77,6 @@ Player().run()
 """
 
 
-TEXTUAL_IMAGE = """
-import statistics, sys, time
-from rich.console import Console
-from textual_image.renderable.halfcell import Image
-console = Console(color_system="truecolor", width=80, height=40, force_terminal=True)
-taken = []
-for _ in range(int(sys.argv[2])):
-    began = time.perf_counter()
-    with console.capture():
-        console.print(Image(sys.argv[1], width=80, height=40))
-    taken.append((time.perf_counter() - began) * 1000)
-print(statistics.median(taken))
-"""
-
-
-def textual_image(path: Path, runs: int) -> float | None:
-    """Return the time textual-image's half-blocks take in a process that has imported it; None where it is missing."""
-    command = [sys.executable, "-c", TEXTUAL_IMAGE, str(path), str(runs)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    return float(done.stdout) if done.returncode == 0 else None
-
-
 def milliseconds(work: Callable[[], object], runs: int) -> float:
     """Return the median time of `work`."""
     taken = []
@@ -126,7 +101,6 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
     image = Image.merge(
         "RGB", [Image.linear_gradient("L"), Image.radial_gradient("L"), Image.effect_noise((256, 256), 60)]
     ).resize((1024, 1024))
-    chafa = shutil.which("chafa")
     found: dict[str, float] = {}
     for kind in ("jpg", "png"):
         path = folder / f"a.{kind}"
@@ -140,14 +114,6 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
         found[f"{kind} bytes, 8 bits"] = cells(path, HalfBlocks(8))
         found[f"{kind} bytes, 5 bits"] = cells(path, HalfBlocks(5))
         found[f"{kind} bytes, 4 bits"] = cells(path, HalfBlocks(4))
-        if chafa:
-            command = [chafa, "-s", "80x40", str(path)]
-            took = milliseconds(partial(subprocess.run, command, capture_output=True, check=True), runs)
-            found[f"{kind} chafa as a process ms"] = took
-            found[f"{kind} cold over chafa"] = found[f"{kind} to cells, cold styles ms"] / took
-            found[f"{kind} warm over chafa"] = found[f"{kind} to cells, warm styles ms"] / took
-        if (peer := textual_image(path, runs)) is not None:
-            found[f"{kind} textual-image, import not counted ms"] = peer
         sixel = Sixel(HalfBlocks(), (10, 20))
         large = image_frame(path, Canvas(40, 20, sixel.cell_size))
         found[f"{kind} to 40x20 cells of sixels ms"] = milliseconds(partial(sixel.render, large), runs)
@@ -165,25 +131,10 @@ def play(
     """Play in a real app whose terminal takes everything at once."""
     report = folder / "report"
     arguments = [str(clip), str(rate), str(bits), str(seconds), str(report), *map(str, size)]
-    far, near = pty.openpty()
-    environ = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "45"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", PLAYER, *arguments], stdin=near, stdout=near, stderr=near, env=environ, close_fds=True
-    )
-    os.close(near)
-    written = 0
-    try:
-        while process.poll() is None:
-            if select.select([far], [], [], 0.1)[0]:
-                try:
-                    written += len(os.read(far, 1 << 20))
-                except OSError:
-                    break
-        process.wait(timeout=20)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(far)
+    environ = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    with PseudoTerminal([sys.executable, "-c", PLAYER, *arguments], environ, columns=100, rows=45) as terminal:
+        terminal.wait_for_end(seconds + 20)
+        written = len(terminal.written)
     fps, cpu, wall, uneven = (float(word) for word in report.read_text().split())
     name = f"clip in {size[0]}x{size[1]}, wanted {rate:.0f}/s, {bits} bits"
     return {

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
 
 from textual.app import App, ComposeResult
 from textual.containers import Container
 from textual.message import Message
+from textual.pilot import Pilot
 from textual.screen import Screen
 
 from eternal_tui.tui.graphics.base import GraphicsBackend
 from eternal_tui.tui.graphics.half_blocks import HalfBlocks
 from eternal_tui.tui.picture.picture import MediaView
 from eternal_tui.tui.terminal.compositor import DiffScreen
+
+M = TypeVar("M", bound=Message)
 
 
 class MediaViewApp(App[None]):
@@ -40,12 +46,27 @@ class MediaViewApp(App[None]):
     def on_media_view_playback_changed(self, message: MediaView.PlaybackChanged) -> None:
         self.messages.put_nowait(message)
 
-    async def wait_for_message(self, kind: type[Message], where: Callable[[Message], bool] = lambda _: True) -> Message:
+    async def wait_for_message(self, kind: type[M], where: Callable[[M], bool] = lambda _: True) -> M:
         async with asyncio.timeout(60):
             while True:
                 message = await self.messages.get()
                 if isinstance(message, kind) and where(message):
                     return message
+
+    async def wait_for_playback(self, *, playing: bool) -> MediaView.PlaybackChanged:
+        return await self.wait_for_message(MediaView.PlaybackChanged, lambda message: message.playing is playing)
+
+
+@asynccontextmanager
+async def showing(
+    path: Path, graphics: GraphicsBackend | None = None, *, size: tuple[int, int] = (40, 12), **options: object
+) -> AsyncIterator[tuple[MediaViewApp, Pilot[None]]]:
+    """Run an app that shows a file."""
+    app = MediaViewApp(graphics, **options)
+    async with app.run_test(size=size) as pilot:
+        app.media_view.set_file(path)
+        await app.wait_for_message(MediaView.Loaded)
+        yield app, pilot
 
 
 def rendered_rows(picture: MediaView) -> list[str]:

@@ -23,7 +23,7 @@ from eternal_tui.tui.graphics.kitty import KittyPlaceholders
 from eternal_tui.tui.picture.pacing import FrameBudget
 from eternal_tui.tui.picture.picture import MediaView
 from tests.media.files import write_video
-from tests.tui.picture.picture_stage import MediaViewApp, rendered_rows
+from tests.tui.picture.picture_stage import MediaViewApp, rendered_rows, showing
 from tests.tui.screens.stage import wait_until
 
 
@@ -47,10 +47,7 @@ async def test_a_still_stands_centred_with_its_aspect_kept(red: Path) -> None:
 
 
 async def test_nothing_runs_behind_a_still(red: Path) -> None:
-    app = MediaViewApp()
-    async with app.run_test() as pilot:
-        app.media_view.set_file(red)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(red, size=(80, 24)) as (app, pilot):
         await pilot.pause()
         assert [worker for worker in app.workers if worker.node is app.media_view and not worker.is_finished] == []
         assert len(app.media_view._timers) == 0
@@ -71,13 +68,9 @@ async def test_a_broken_file_says_so_and_leaves_the_words(tmp_path: Path, red: P
     path = tmp_path / name
     if not name.startswith("missing"):
         path.write_bytes(b"nothing of the kind")
-    app = MediaViewApp()
-    async with app.run_test(size=(20, 3)) as pilot:
-        app.media_view.set_file(red)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(red, size=(20, 3)) as (app, pilot):
         app.media_view.set_file(path, SafeText("words"))
         failed = await app.wait_for_message(MediaView.Failed)
-        assert isinstance(failed, MediaView.Failed)
         assert (failed.path, "Not charged again" in failed.reason) == (path, True)
         await pilot.pause()
         assert [row.strip() for row in rendered_rows(app.media_view)] == ["", "words", ""]
@@ -105,7 +98,6 @@ async def test_holding_j_decodes_only_where_it_stops(tmp_path: Path) -> None:
         for path in paths:
             app.media_view.set_file(path)
         loaded = await app.wait_for_message(MediaView.Loaded)
-    assert isinstance(loaded, MediaView.Loaded)
     assert loaded.path == paths[-1]
     assert cache.requested_names == ["49.png"]
 
@@ -113,10 +105,7 @@ async def test_holding_j_decodes_only_where_it_stops(tmp_path: Path) -> None:
 async def test_a_quick_successor_comes_without_a_blink(red: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.new("RGB", (64, 32), "green").save(other)
-    app = MediaViewApp(linger_seconds=60.0)
-    async with app.run_test(size=(40, 12)) as pilot:
-        app.media_view.set_file(red)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(red, linger_seconds=60.0) as (app, pilot):
         await pilot.pause()
         before = rendered_rows(app.media_view)
         app.media_view.set_file(other, SafeText("other"))
@@ -130,10 +119,7 @@ async def test_a_quick_successor_comes_without_a_blink(red: Path, tmp_path: Path
 async def test_a_slow_successor_does_not_keep_the_picture_before(red: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.png"
     Image.new("RGB", (64, 32), "green").save(other)
-    app = MediaViewApp(linger_seconds=0.01, decode_delay_seconds=0.0)
-    async with app.run_test(size=(40, 12)) as pilot:
-        app.media_view.set_file(red)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(red, linger_seconds=0.01, decode_delay_seconds=0.0) as (app, pilot):
         app.media_view._decode_delay_seconds = 60.0
         app.media_view.set_file(other)
         await wait_until(pilot, lambda: not app.media_view.has_drawing)
@@ -172,10 +158,7 @@ async def test_a_still_is_looked_at_closer_and_moved_about(tmp_path: Path) -> No
 
 async def test_zooming_by_a_key_held_down_draws_at_most_one_ahead(red: Path) -> None:
     cache = CountingCache()
-    app = MediaViewApp(cache=cache)
-    async with app.run_test(size=(40, 12)) as pilot:
-        app.media_view.set_file(red)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(red, cache=cache) as (app, pilot):
         for _ in range(20):
             app.media_view.zoom_by(1)
             app.media_view.zoom_by(-1)
@@ -247,12 +230,9 @@ async def test_rows_of_a_picture_are_what_textual_would_make_of_them(
 
 async def test_what_stands_still_has_all_its_colours(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "clip.mp4", frames=12)
-    app = MediaViewApp(frame_budget=FrameBudget(24.0))
-    async with app.run_test(size=(40, 12)) as pilot:
-        app.media_view.set_file(clip)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(clip, frame_budget=FrameBudget(24.0)) as (app, pilot):
         app.media_view.play()
-        await app.wait_for_message(MediaView.PlaybackChanged, lambda message: not message.playing)  # type: ignore[attr-defined]
+        await app.wait_for_playback(playing=False)
         await pilot.app.workers.wait_for_complete()
         with VideoReader(clip, Canvas(40, 12)) as reader:
             exact = HalfBlocks().render(reader.frame_at(11 / 24).frame)

@@ -15,7 +15,7 @@ from eternal_tui.tui.picture.pacing import FrameBudget
 from eternal_tui.tui.picture.picture import MediaView
 from tests.media import corpus
 from tests.media.files import write_video
-from tests.tui.picture.picture_stage import MediaViewApp, rendered_rows
+from tests.tui.picture.picture_stage import MediaViewApp, rendered_rows, showing
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +29,17 @@ async def test_a_clip_shows_its_poster_at_once_and_plays_to_its_end(clip: Path) 
         picture = app.media_view
         picture.set_file(clip)
         loaded = await app.wait_for_message(MediaView.Loaded)
-        assert isinstance(loaded, MediaView.Loaded)
         assert loaded.duration_seconds == pytest.approx(1.0)
         assert (picture.playing, picture.position, picture.has_drawing) == (False, 0.0, True)
         await pilot.pause()
         first = rendered_rows(picture)
         picture.play()
-        await app.wait_for_message(MediaView.PlaybackChanged, lambda message: message.playing)  # type: ignore[attr-defined]
-        ended = await app.wait_for_message(MediaView.PlaybackChanged, lambda message: not message.playing)  # type: ignore[attr-defined]
-        assert isinstance(ended, MediaView.PlaybackChanged)
+        await app.wait_for_playback(playing=True)
+        ended = await app.wait_for_playback(playing=False)
         assert ended.seconds == pytest.approx(1.0, abs=0.01)
         assert rendered_rows(picture) == first  # the same cells, in other colours
         picture.play()
         started = await app.wait_for_message(MediaView.PlaybackChanged)
-        assert isinstance(started, MediaView.PlaybackChanged)
         assert (started.playing, started.seconds) == (True, 0.0)
         picture.toggle_playback()
         assert not picture.playing
@@ -85,10 +82,7 @@ class CountingHalfBlocks(HalfBlocks):
 
 @pytest.mark.parametrize("how", ["hidden", "screen", "blur"])
 async def test_a_clip_nobody_sees_stops(clip: Path, how: str) -> None:
-    app = MediaViewApp(clock=lambda: 0.0)
-    async with app.run_test(size=(40, 12)):
-        app.media_view.set_file(clip)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(clip, clock=lambda: 0.0) as (app, _):
         app.media_view.play()
         await app.wait_for_message(MediaView.PlaybackChanged)
         if how == "hidden":
@@ -98,40 +92,30 @@ async def test_a_clip_nobody_sees_stops(clip: Path, how: str) -> None:
         else:
             app.app_focus = False
         stopped = await app.wait_for_message(MediaView.PlaybackChanged)
-        assert isinstance(stopped, MediaView.PlaybackChanged)
         assert not stopped.playing
 
 
 async def test_a_slow_line_gets_thinner_colours_first(clip: Path) -> None:
-    app = MediaViewApp(HalfBlocks(8), frame_budget=FrameBudget(24.0, 2_000))
-    async with app.run_test(size=(40, 12)):
-        app.media_view.set_file(clip)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(clip, HalfBlocks(8), frame_budget=FrameBudget(24.0, 2_000)) as (app, _):
         app.media_view.play()
-        await app.wait_for_message(MediaView.PlaybackChanged, lambda message: not message.playing)  # type: ignore[attr-defined]
+        await app.wait_for_playback(playing=False)
         assert isinstance(app.media_view.playback_graphics, HalfBlocks)
         assert app.media_view.playback_graphics.bits <= 5
 
 
 async def test_four_frames_a_second_are_four(clip: Path) -> None:
     graphics = CountingHalfBlocks()
-    app = MediaViewApp(graphics, frame_budget=FrameBudget(4.0))
-    async with app.run_test(size=(40, 12)):
-        app.media_view.set_file(clip)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(clip, graphics, frame_budget=FrameBudget(4.0)) as (app, _):
         graphics.render_count = 0
         app.media_view.play()
-        await app.wait_for_message(MediaView.PlaybackChanged, lambda message: not message.playing)  # type: ignore[attr-defined]
+        await app.wait_for_playback(playing=False)
     assert 2 <= graphics.render_count <= 6
 
 
 async def test_every_scrub_of_a_short_clip_moves_the_moment(tmp_path: Path) -> None:
     """16 frames: a twentieth is less than a frame."""
     path = corpus.write_clip(tmp_path / "a.mp4", corpus.grey_frames(16))
-    app = MediaViewApp()
-    async with app.run_test(size=(40, 12)):
-        app.media_view.set_file(path)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(path) as (app, _):
         for number in range(1, 20):
             app.media_view.scrub(0.05)
             await app.wait_for_message(MediaView.PlaybackChanged)
@@ -155,10 +139,7 @@ async def test_the_clock_runs_while_a_frame_is_held(tmp_path: Path) -> None:
     """The second frame is held for 0.6 s."""
     path = corpus.write_clip(tmp_path / "a.mkv", corpus.grey_frames(3), times=[0, 100, 700])
     now = [0.0]
-    app = MediaViewApp(clock=lambda: now[0])
-    async with app.run_test(size=(40, 12)):
-        app.media_view.set_file(path)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(path, clock=lambda: now[0]) as (app, _):
         app.media_view.play()
         await app.wait_for_message(MediaView.PlaybackChanged)
         for now[0] in (0.3, 0.4, 0.5):
@@ -166,17 +147,12 @@ async def test_the_clock_runs_while_a_frame_is_held(tmp_path: Path) -> None:
 
 
 async def _plays_twice(path: Path, seconds: float) -> None:
-    app = MediaViewApp()
-    async with app.run_test(size=(40, 12)):
-        app.media_view.set_file(path)
-        await app.wait_for_message(MediaView.Loaded)
+    async with showing(path) as (app, _):
         assert app.media_view.duration_seconds == pytest.approx(seconds, abs=0.01)
         for _ in range(2):
             app.media_view.play()
             started = await app.wait_for_message(MediaView.PlaybackChanged)
             ended = await app.wait_for_message(MediaView.PlaybackChanged)
-            assert isinstance(started, MediaView.PlaybackChanged)
-            assert isinstance(ended, MediaView.PlaybackChanged)
             assert (started.playing, started.seconds, ended.playing) == (True, 0.0, False)
             assert ended.seconds == pytest.approx(seconds, abs=0.01)
             assert app.media_view.is_at_end

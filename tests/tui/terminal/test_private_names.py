@@ -19,56 +19,15 @@ TUI = ROOT / "eternal_tui" / "tui"
 MODULES = [path for path in sorted(TUI.rglob("*.py")) if path.name != "__init__.py"]
 
 USES = {
-    "_GATHER_COMMANDS_GROUP": "palette",
-    "_ansi": "colours as SGR",
-    "_ansi_sequences": "keys",
-    "_app": "driver",
-    "_attributes": "cheap styles",
-    "_batch_count": "painting",
-    "_bgcolor": "cheap styles",
-    "_character_to_key": "keys",
-    "_close_messages_no_wait": "crash",
-    "_color": "cheap styles",
-    "_compositor": "painting",
-    "_compositor_refresh": "painting",
-    "_dirty_regions": "painting",
-    "_display": "painting",
-    "_driver": "driver",
-    "_exit": "quitting",
-    "_expire": "notifications",
-    "_fatal_error": "crash",
-    "_file": "driver",
-    "_filters": "themes",
-    "_get_renders": "painting",
-    "_get_terminal_size": "size",
-    "_handle_exception": "crash",
-    "_hash": "cheap styles",
-    "_keyboard_protocol": "keys",
-    "_layout_required": "painting",
-    "_link": "cheap styles",
-    "_link_id": "cheap styles",
-    "_loop": "driver",
-    "_meta": "cheap styles",
-    "_notification": "notifications",
-    "_notifications": "notifications",
-    "_null": "cheap styles",
-    "_query_in_band_window_resize": "size",
-    "_regions_to_spans": "painting",
-    "_repaint_required": "painting",
-    "_run_input_thread": "keys",
-    "_segments": "painting",
-    "_select_or_command": "palette",
-    "_sequence_to_key_events": "keys",
-    "_set_attributes": "cheap styles",
-    "_style_definition": "cheap styles",
-    "_styles_cache": "memory",
-    "_toast": "notifications",
-    "_unnotify": "notifications",
-    "_update_auto_focus": "focus",
-    "_writer_thread": "driver",
-    "_xterm_parser": "keys",
-}
-"""What each is used for."""
+    "_GATHER_COMMANDS_GROUP", "_ansi", "_ansi_sequences", "_app", "_attributes", "_batch_count", "_bgcolor",
+    "_character_to_key", "_close_messages_no_wait", "_color", "_compositor", "_compositor_refresh", "_dirty_regions",
+    "_display", "_driver", "_exit", "_expire", "_fatal_error", "_file", "_filters", "_get_renders",
+    "_get_terminal_size", "_handle_exception", "_hash", "_keyboard_protocol", "_layout_required", "_link", "_link_id",
+    "_loop", "_meta", "_notification", "_notifications", "_null", "_query_in_band_window_resize", "_regions_to_spans",
+    "_repaint_required", "_run_input_thread", "_segments", "_select_or_command", "_sequence_to_key_events",
+    "_set_attributes", "_style_definition", "_styles_cache", "_toast", "_unnotify", "_update_auto_focus",
+    "_writer_thread", "_xterm_parser",
+}  # fmt: skip
 
 
 def is_private(name: str) -> bool:
@@ -143,10 +102,10 @@ def test_private_names_are_used_in_terminal_alone(path: Path) -> None:
     names = set(used_names(path))
     if not may_use_private_names(path):
         assert not names
-    assert names <= set(USES)
+    assert names <= USES
 
 
 def test_private_names_exist_and_are_used() -> None:
     used = {name for path in MODULES if may_use_private_names(path) for name in used_names(path)}
-    assert set(USES) == used
-    assert set(USES) <= library_names()
+    assert used == USES
+    assert library_names() >= USES
