@@ -217,14 +217,6 @@ async def test_without_jobs_it_says_why(tmp_path: Path) -> None:
         assert "No job matches 'xy'. esc: clear the filter." in screen_text(app)
 
 
-async def test_a_new_job_does_not_slip_under_the_cursor(tmp_path: Path) -> None:
-    app = GalleryApp([make_job(1)], tmp_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause()
-        app.pane.job_list.apply_changes([make_job(2)], NOW)
-        assert app.current_id == 1
-
-
 async def test_changes_are_drawn(tmp_path: Path) -> None:
     app = GalleryApp([make_job(1, state=JobState.RUNNING, progress=24)], tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -77,13 +77,6 @@ def test_every_pixel_stands_in_its_place(width: int, height: int) -> None:
         ]
 
 
-def test_equal_neighbours_share_one_segment() -> None:
-    flat = Frame(60, 4, bytes([9, 8, 7]) * 240)
-    assert [len(list(strip)) for strip in HalfBlocks().render(flat).strips] == [1, 1]
-    stripes = Frame(60, 2, (bytes(3 * 20) + bytes([255] * 60) + bytes(3 * 20)) * 2)
-    assert [len(list(strip)) for strip in HalfBlocks().render(stripes).strips] == [3]
-
-
 @pytest.mark.parametrize("bits", [1, 3, 4, 5, 7])
 def test_fewer_bits_stay_near_and_keep_black_and_white(bits: int) -> None:
     frame = Frame(256, 2, bytes(value for value in range(256) for _ in range(3)) * 2)
@@ -108,13 +101,6 @@ def test_thinning_saves_bytes_on_the_line(tmp_path: Path) -> None:
         graphics = graphics.lower_quality()
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < sizes[0] / 2
-
-
-def test_the_style_cache_is_bounded() -> None:
-    blocks = HalfBlocks()
-    for _ in range(4):
-        blocks.render(Frame(100, 200, random.randbytes(60_000)))
-    assert len(blocks._cells) <= 8_192
 
 
 @pytest.mark.parametrize("bits", [0, 9, -1])

@@ -167,16 +167,6 @@ async def test_zooming_by_a_key_held_down_draws_at_most_one_ahead(red: Path) -> 
     assert len(cache.requested_names) <= 3
 
 
-async def test_nothing_is_decoded_before_the_choice_has_settled(red: Path) -> None:
-    cache = CountingCache()
-    app = MediaViewApp(cache=cache, decode_delay_seconds=60.0)
-    async with app.run_test() as pilot:
-        app.media_view.set_file(red)
-        for _ in range(5):
-            await pilot.pause()
-        assert cache.requested_names == []
-
-
 async def test_only_changed_rows_are_painted_again(tmp_path: Path) -> None:
     paths = []
     for name, at in (("one", 0), ("two", 50)):
