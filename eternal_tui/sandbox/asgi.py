@@ -164,7 +164,7 @@ def early_fault_response(fault: Fault | None, state: SandboxState, redirect_url:
         key = json.dumps(settings.key).replace("/", "\\/")[1:-1]
         return Response(f'{{"error":"{key} is not accepted here"}}', status_code=401, media_type="application/json")
     if fault is Fault.REDIRECT:
-        return Response(status_code=settings.redirect_status, headers={"location": redirect_url})
+        return Response(status_code=302, headers={"location": redirect_url})
     return None
 
 

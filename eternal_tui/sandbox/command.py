@@ -122,6 +122,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         asyncio.run(_serve(settings, until_stdin_closes=args.until_stdin_closes))
     except OSError as problem:
-        sys.stderr.write(f"sandbox: cannot listen: {problem.strerror or problem}\n")
+        sys.stderr.write(f"sandbox: cannot listen: {os.strerror(problem.errno) if problem.errno else problem}\n")
         return _PORT_IN_USE_EXIT_CODE
     return 0

@@ -32,23 +32,16 @@ _ACCEPT_TURNS = 5
 """Turns of the event loop after which uvicorn knows a connection that asyncio has accepted."""
 
 
-def _open_listener(address: tuple[str, int]) -> socket.socket:
+def _open_listener(port: int) -> socket.socket:
     """A socket that says it is TCP: asyncio turns Nagle's delay off only for those, 40 ms an answer."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(512)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+    opened = socket.create_server(("127.0.0.1", port), backlog=512)
+    return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=opened.detach())
 
 
 class _Listener:
     """One listening socket and the uvicorn server behind it."""
 
-    def __init__(self, state: SandboxState, name: str, routes: list[Route], address: tuple[str, int]) -> None:
+    def __init__(self, state: SandboxState, name: str, routes: list[Route], port: int) -> None:
         handlers = {HTTPException: http_error, RenderCancelled: render_cancelled}
         app = Starlette(routes=routes, exception_handlers=handlers)
         app.router.redirect_slashes = False
@@ -63,9 +56,8 @@ class _Listener:
             timeout_keep_alive=60,
         )
         self._server = uvicorn.Server(self._config)
-        self.socket = _open_listener(address)
-        host, port = self.socket.getsockname()[:2]
-        self.url = f"http://{host}:{port}"
+        self.socket = _open_listener(port)
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
 
     async def start(self) -> None:
         """Serve without uvicorn's own loop: it polls for its end ten times a second and takes the signals."""
@@ -90,7 +82,6 @@ class _Listener:
 
     async def stop(self) -> None:
         """Cut what was still opened, and wait for the handlers to notice."""
-        self.cut()
         async with asyncio.timeout(_STOP_TIMEOUT_SECONDS):
             while self.busy:
                 self.cut()
@@ -132,7 +123,7 @@ class Sandbox:
         )
         try:
             for name, routes, port in wanted:
-                self._listeners.append(_Listener(service, name, routes, (settings.host, port)))
+                self._listeners.append(_Listener(service, name, routes, port))
         except OSError:
             for opened in self._listeners:
                 opened.socket.close()

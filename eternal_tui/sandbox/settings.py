@@ -35,7 +35,6 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     speed: float = 1.0
     seed: int | None = None
     state_file: Path | None = None
-    host: str = "127.0.0.1"
     api_port: int = 0
     cdn_port: int = 0
     clock: Callable[[], float] = time.time
@@ -52,18 +51,11 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     cache_bytes: int = 64 * 1024 * 1024
     faults: tuple[FaultRule, ...] = ()
     retry_after: str = "2"
-    redirect_status: int = 302
     slow_seconds: float = 8.0
     huge_body_bytes: int = 64 * 1024 * 1024
     hostile_text: str = (
         "\x1b]0;owned\x07\x1b[31m\x9b2J[bold red][@click=app.quit]free credits[/]\u202egpj.exe\u200b\x00\x7f"
     )
-
-    @property
-    def high_quality_image_size(self) -> tuple[int, int]:
-        """Pixels of a picture of high quality: half as much again each way."""
-        width, height = self.image_size
-        return width * 3 // 2, height * 3 // 2
 
 
 def seeded_rng(seed: object) -> random.Random:

@@ -98,27 +98,21 @@ class ResultsDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with translate_oserror("opening"):
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not path.exists() and not path.is_symlink():
-                path.mkdir(mode=0o700, exist_ok=True)
-                path.chmod(0o700)
-        self._dir_fd = self._open_dir()
-
-    def _open_dir(self) -> int:
-        if self.path.is_symlink():
+        if path.is_symlink():
             raise ResultsDirUnusable("is a symbolic link, which is never followed")
         with translate_oserror("opening"):
-            handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                path.mkdir(mode=0o700, exist_ok=True)
+                path.chmod(0o700)
+            self._dir_fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            found = os.fstat(handle)
-            if stat.S_IMODE(found.st_mode) != 0o700:
+            if stat.S_IMODE(os.fstat(self._dir_fd).st_mode) != 0o700:
                 with translate_oserror("making it private"):
-                    os.fchmod(handle, 0o700)
+                    os.fchmod(self._dir_fd, 0o700)
         except BaseException:
-            os.close(handle)
+            self.close()
             raise
-        return handle
 
     def close(self) -> None:
         """Let go of the folder; closing twice is fine."""
@@ -165,26 +159,20 @@ class ResultsDirectory:
         raise BrokenFile(f"{_MAX_COPIES} different files of this job are kept already")
 
     def _try_link(self, partial_name: str, final_name: str) -> bool:
-        try:
-            os.link(partial_name, final_name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd, follow_symlinks=False)
-        except FileExistsError:
-            return False
-        except OSError as error:
-            if error.errno not in _NO_HARD_LINK_ERRNOS:
-                with translate_oserror("naming a file"):
+        folder = self._dir_fd
+        with translate_oserror("naming a file"):
+            try:
+                os.link(partial_name, final_name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINK_ERRNOS:
                     raise
-            return self._try_rename(partial_name, final_name)
-        return True
-
-    def _try_rename(self, partial_name: str, final_name: str) -> bool:
-        """Rename where a disk knows no hard links (FAT, some network shares), checking just before."""
-        try:
-            os.stat(final_name, dir_fd=self._dir_fd, follow_symlinks=False)
-        except FileNotFoundError:
-            with translate_oserror("naming a file"):
-                os.rename(partial_name, final_name, src_dir_fd=self._dir_fd, dst_dir_fd=self._dir_fd)
+                # FAT and some network shares know no hard links: what renames must check just before.
+                if final_name in os.listdir(folder):  # noqa: PTH208 - by handle, not by path
+                    return False
+                os.rename(partial_name, final_name, src_dir_fd=folder, dst_dir_fd=folder)
             return True
-        return False
 
     def _has_content(self, final_name: str, sha256: str) -> bool:
         try:
