@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,12 +21,11 @@ import pytest
 
 from eternal_tui.sandbox.command import add_arguments, run
 from eternal_tui.sandbox.faults import Fault
-from eternal_tui.sandbox.launch import DemoStartError, launch_demo
+from eternal_tui.sandbox.launch import DemoService, DemoStartError, launch_demo
+from eternal_tui.sandbox.pytest_plugin import eternal_sandbox  # noqa: F401
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
 from tests.sandbox.client import IMAGE_BODY, TINY_SETTINGS, VIDEO_BODY, api_client, finish_job, poll, submit
-
-COMMAND = [sys.executable, "-m", "eternal_tui.sandbox"]
 
 
 def open_descriptors() -> int:
@@ -61,16 +59,12 @@ async def test_a_connection_accepted_just_before_the_stop_is_closed(turns: int) 
     assert [str(each.message) for each in caught] == []
 
 
-async def test_stopping_does_not_wait_for_idle_or_waiting_clients() -> None:
-    settings = SandboxSettings(slow_seconds=600)
-    async with asyncio.timeout(60), httpx.AsyncClient(verify=False) as client:
-        sandbox = Sandbox(settings)
-        async with sandbox:
-            sandbox.inject(Fault.SLOW)
-            waiting = asyncio.create_task(
-                client.post(f"{sandbox.api_url}/v2/base/generate", json=IMAGE_BODY, headers={"x-api-key": sandbox.key})
-            )
-            await sandbox.wait_until(lambda: len(sandbox.charged) == 1 or bool(sandbox.posts and sandbox.posts[0].body))
+async def test_stopping_does_not_wait_for_clients() -> None:
+    async with asyncio.timeout(60), Sandbox(SandboxSettings(slow_seconds=600)) as sandbox, api_client(sandbox) as api:
+        sandbox.inject(Fault.SLOW)
+        waiting = asyncio.create_task(submit(api))
+        await sandbox.wait_until(lambda: len(sandbox.charged) == 1)
+        await sandbox.__aexit__(None, None, None)
         with pytest.raises(httpx.TransportError):
             await waiting
 
@@ -93,45 +87,23 @@ async def test_a_taken_port_is_an_error_and_leaks_nothing() -> None:
             await Sandbox(SandboxSettings(cdn_port=taken)).__aenter__()
 
 
-@pytest.fixture
-def child() -> Iterator[list[subprocess.Popen[str]]]:
-    children: list[subprocess.Popen[str]] = []
-    yield children
-    for process in children:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def start_sandbox(children: list[subprocess.Popen[str]], *options: str) -> tuple[subprocess.Popen[str], dict[str, str]]:
-    pipe = subprocess.PIPE
-    process = subprocess.Popen([*COMMAND, *options], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-    children.append(process)
-    assert process.stdout is not None
-    ready: dict[str, str] = json.loads(process.stdout.readline())
-    return process, ready
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_prints_one_line_and_stops_on_a_signal(
-    child: list[subprocess.Popen[str]], number: signal.Signals
-) -> None:
-    process, ready = start_sandbox(child, "--credits", "0", "--fault", "500@list:1")
-    assert set(ready) == {"api_url", "cdn_url", "key"}
-    with httpx.Client(base_url=ready["api_url"], headers={"x-api-key": ready["key"]}, verify=False) as api:
-        assert [api.get("/v2/characters").status_code for _ in range(2)] == [500, 200]
-        assert api.post("/v2/base/generate", json=IMAGE_BODY).status_code == 402
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+def test_the_command_prints_one_line_and_stops_on_a_signal(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "eternal_tui.sandbox", "--credits", "0", "--fault", "500@list:1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline())
+            assert set(ready) == {"api_url", "cdn_url", "key"}
+            with httpx.Client(base_url=ready["api_url"], headers={"x-api-key": ready["key"]}, verify=False) as api:
+                assert [api.get("/v2/characters").status_code for _ in range(2)] == [500, 200]
+                assert api.post("/v2/base/generate", json=IMAGE_BODY).status_code == 402
+        finally:
+            process.send_signal(number)
+            out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
     assert ready["api_url"] in err
     assert "Traceback" not in err
-
-
-def test_the_command_ends_with_its_stdin_if_asked(child: list[subprocess.Popen[str]]) -> None:
-    process, _ = start_sandbox(child, "--until-stdin-closes")
-    process.communicate(timeout=60)
-    assert process.returncode == 0
 
 
 def parse_arguments(*words: str) -> argparse.Namespace:
@@ -160,37 +132,33 @@ def test_the_faults_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "url-without-success" in capsys.readouterr().err
 
 
+def test_the_fixture_of_a_client_s_tests_serves(eternal_sandbox: DemoService) -> None:  # noqa: F811
+    with httpx.Client(
+        base_url=eternal_sandbox.api_url, headers={"x-api-key": eternal_sandbox.key}, verify=False
+    ) as api:
+        assert api.post("/v2/base/generate", json=IMAGE_BODY).json()["status"] == "pending"
+
+
 def test_the_demo_is_a_child_without_keys_in_a_session_of_its_own() -> None:
     environ = dict(os.environ) | {"ETERNALAI_API_KEY": "canary-one", "ETERNAL_AI_API_KEY": "canary-two"}
-    demo = launch_demo(environ=environ, speed=1000, seed=1)
-    try:
-        asyncio.run(demo.wait_ready())
+    with launch_demo(environ=environ) as demo:
         assert os.getsid(demo.process.pid) == demo.process.pid
         seen = Path(f"/proc/{demo.process.pid}/environ")
-        if seen.exists():
-            assert b"canary" not in seen.read_bytes()
-        answer = httpx.post(
-            f"{demo.api_url}/v2/base/generate", json=IMAGE_BODY, headers={"x-api-key": demo.key}, verify=False
-        )
-        assert answer.status_code == 200
-    finally:
-        demo.close()
+        assert not seen.exists() or b"canary" not in seen.read_bytes()
     assert demo.process.poll() is not None
     demo.close()
 
 
 def test_the_demo_ends_when_its_parent_dies() -> None:
     script = (
-        "import os, signal, sys\n"
+        "import os, signal\n"
         "from eternal_tui.sandbox.launch import launch_demo\n"
         "demo = launch_demo(environ=os.environ).wait_ready_blocking()\n"
-        "print(demo.process.pid, demo.api_url, flush=True)\n"
+        "print(demo.api_url, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     parent = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
-    assert parent.returncode == -signal.SIGKILL
-    _, url = parent.stdout.split()
-    port = httpx.URL(url).port or 0
+    port = httpx.URL(parent.stdout.strip()).port or 0
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -233,32 +201,22 @@ async def test_a_demo_goes_on_where_it_was_left(tmp_path: Path) -> None:
         await submit(api, IMAGE_BODY | {"images": [str(created)]})
 
 
-async def test_memory_lost_under_way_is_told_once_and_orders_are_taken(
+async def test_a_state_file_that_can_no_longer_be_written_is_reported_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "demo"
-    folder.mkdir()
-    async with (
-        Sandbox(msgspec.structs.replace(TINY_SETTINGS, state_file=folder / "sandbox.json")) as sandbox,
-        api_client(sandbox) as api,
-    ):
-        folder.rmdir()
-        for _ in range(2):
-            assert await submit(api)
+    settings = msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "gone" / "sandbox.json")
+    async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
+        assert [await submit(api), await submit(api)] == sandbox.charged
     assert capsys.readouterr().err == "sandbox: jobs are no longer remembered: No such file or directory.\n"
 
 
-async def test_a_state_file_that_cannot_be_read_is_ignored(tmp_path: Path) -> None:
-    (tmp_path / "sandbox.json").write_bytes(b'{"credits": "1.00", "jobs": [')
-    async with Sandbox(msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "sandbox.json")) as sandbox:
-        assert float(sandbox.credits) == TINY_SETTINGS.credits
-
-
-async def test_a_state_file_of_an_older_version_is_read(tmp_path: Path) -> None:
+async def test_a_state_file_of_an_older_version_is_read_and_a_broken_one_ignored(tmp_path: Path) -> None:
     order = {"character": "6870", "prompt": "x", "kind": "image", "duration": 4, "audio": True, "quality": "low"}
     job = {"request_id": "1", "order": order, "created_at": 1.0, "takes": 5.0, "shape": "linear", "faults": ["failed"]}
-    (tmp_path / "sandbox.json").write_text(json.dumps({"credits": "3.50", "jobs": [job], "characters": []}))
+    text = json.dumps({"credits": "3.50", "jobs": [job], "characters": []})
     settings = msgspec.structs.replace(TINY_SETTINGS, state_file=tmp_path / "sandbox.json")
-    async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
-        assert sandbox.credits == 3.5
-        assert (await poll(api, "1"))["status"] == "failed"
+    for written, credits_left, status in ((text, 3.5, 200), (text[:-2], TINY_SETTINGS.credits, 404)):
+        (tmp_path / "sandbox.json").write_text(written)
+        async with Sandbox(settings) as sandbox, api_client(sandbox) as api:
+            assert sandbox.credits == credits_left
+            assert (await api.get("/v2/poll-result/1")).status_code == status
