@@ -138,8 +138,11 @@ class ApiClient:
         path = f"/v2/poll-result/{encode_path_segment(request_id)}"
         return await self._call("GET", path, partial(parsing.parse_poll, expected_id=request_id))
 
-    async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> CharacterPage:
+    async def get_character_page(self, page: int = 1, limit: int = PAGE_SIZE) -> list[Character]:
         """Return one page of the public list, counted from 1; sent without a key."""
+        return list((await self._get_page(page, limit)).characters)
+
+    async def _get_page(self, page: int, limit: int) -> CharacterPage:
         path = f"/v2/characters?page={page:d}&limit={limit:d}"
         return await self._call("GET", path, parsing.parse_characters, with_key=False)
 
@@ -152,7 +155,7 @@ class ApiClient:
         seen: dict[str, bool] = {}
         deadline = time.monotonic() + MAX_LIST_SECONDS
         for page in range(1, MAX_PAGES + 1):
-            found = await (self._get_later_page(page, limit) if page > 1 else self.get_character_page(1, limit))
+            found = await (self._get_later_page(page, limit) if page > 1 else self._get_page(1, limit))
             known = len(seen)
             for character in found.characters:
                 if seen.get(character.id, True) and character.is_adult is not seen.get(character.id):
@@ -168,10 +171,10 @@ class ApiClient:
         """Fetch a page, with retries: without it, a character may be missing from the list though it exists."""
         for seconds in PAGE_RETRY_SECONDS:
             try:
-                return await self.get_character_page(page, limit)
+                return await self._get_page(page, limit)
             except (errors.OutcomeUnknown, errors.RequestNotSent):
                 await asyncio.sleep(seconds)
-        return await self.get_character_page(page, limit)
+        return await self._get_page(page, limit)
 
     async def create_character(self, prompt: str) -> CreateCharacterResponse:
         """Ask for a new character, once; costs credits. Experimental: the service's body is not documented."""

@@ -81,7 +81,7 @@ def validate(
 def _read_word(name: str, text: str, kind: Any) -> str | bool | None:
     """Return the value of a word such as "on" for a switch or "none" for a limit; other texts as they are."""
     word = text.lower()
-    if kind.__origin__ is bool and word in ("yes", "on", "no", "off"):
+    if kind.__origin__ is bool and word in ("yes", "on", "no", "off", "none"):
         return word in ("yes", "on")
     return None if name in ("daily_cap", "confirm_above") and word in ("none", "no", "off") else text
 
