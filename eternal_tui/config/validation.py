@@ -163,8 +163,8 @@ def _describe_type(described: Any) -> str:
         return "one of " + ", ".join(str(choice) for choice in described.values)
     if isinstance(described, inspect.IntType | inspect.FloatType):
         number = "a whole number" if isinstance(described, inspect.IntType) else "a number"
-        low = f"from {described.ge:g}" if described.ge is not None else f"above {described.gt:g}"
-        return f"{number} {low} to {described.le:.12g}"
+        bounds = f"from {described.ge:g} to" if described.ge is not None else f"above {described.gt:g}, at most"
+        return f"{number} {bounds} {described.le:.12g}"
     if isinstance(described, inspect.StrType):
         longest = described.max_length
         return "text" if longest is None else f"text of at most {longest} characters"

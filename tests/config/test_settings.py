@@ -104,6 +104,7 @@ def test_a_relative_data_dir_starts_where_it_was_written(tmp_path: Path, monkeyp
         ("notify = 3\n", ["line 1: notify is 3", "[notify]"]),
         ("[notify]\nquiet_hours = '25:00-07:00'\n", ["line 2", "22:00-07:00"]),
         ("[keys]\njobs.again = 'r'\n", ["keys.jobs", "quotes"]),
+        ("[hooks]\ntimeout_seconds = 0\n", ["hooks.timeout_seconds is 0.", "a number above 0, at most 3600"]),
         ("[keys]\n'jobs.again' = 3\n", ["keys.jobs.again is 3"]), ("keys = 'r'\n", ['keys is "r"', "[keys]"]),
         ("base_url = 'http://example.org'\n", ["line 1: base_url", "https"]),
         ("save_template = '../{id}'\n", ["save_template", "slash"]),
