@@ -90,13 +90,6 @@ def test_endless_job_is_polled_ever_less(progress: object, weight: float) -> Non
     assert next_poll(age=at, observations=sightings, model=model, lateness_weight=weight) == MAX_WAIT_SECONDS
 
 
-def test_next_poll_takes_max_wait_long_before_the_end() -> None:
-    """Progress nears its end ever more slowly: the end is far."""
-    sightings = [Observation(58.8, 96), Observation(60.7, 96), Observation(61.7, 97)]
-    model = DurationEstimator().model(JobKind("image"))
-    assert next_poll(age=61.7, observations=sightings, model=model, lateness_weight=2, max_wait=5) == 5
-
-
 def test_waits_grow_smoothly_beyond_learned_durations() -> None:
     model = learned_durations(12).model(VIDEO)
     waits = [
@@ -137,35 +130,33 @@ def poll_goals(media: str, shape: str) -> tuple[float, float]:
     return (6, 1.5) if media == "video" else (4, 1.2)
 
 
-@pytest.mark.parametrize("shape", [*(name for name in NAMED if name != "none"), "steps of 25", "noisy, never falling"])
-@pytest.mark.parametrize("media", ["image", "video"])
-def test_polls_and_lateness_with_progress(media: str, shape: str) -> None:
-    found = simulate({**NAMED, **UNNAMED}[shape], media, 200)
-    looks, late = poll_goals(media, shape)
+SHAPES = {**NAMED, **UNNAMED}
+CASES = [
+    *(
+        (shape, media, 200, *poll_goals(media, shape), {})
+        for media in ("image", "video")
+        for shape in (*NAMED, "steps of 25", "noisy, never falling")
+        if shape != "none"
+    ),
+    # It is taken for linear at first.
+    ("linear to 98", "image", 150, 3, 0.3, {}),
+    *(("linear", "video", 100, 40, 0.3, {"weight": weight, "max_wait": wait}) for weight, wait in ATTENTION.values()),
+]
+
+
+@pytest.mark.parametrize(("shape", "media", "jobs", "looks", "late", "options"), CASES)
+def test_polls_and_lateness_with_progress(
+    shape: str, media: str, jobs: int, looks: float, late: float, options: dict[str, float]
+) -> None:
+    found = simulate(SHAPES[shape], media, jobs, **options)  # type: ignore[arg-type]
     assert found.looks <= looks
     assert found.late <= late
-
-
-@pytest.mark.parametrize("attention", ATTENTION)
-def test_next_poll_follows_progress_under_attention(attention: str) -> None:
-    """Videos polled at least every 2 or 3 s: 0.14 s late."""
-    weight, max_wait = ATTENTION[attention]
-    found = simulate(NAMED["linear"], "video", 100, weight=weight, max_wait=max_wait)
-    assert found.late <= 0.3
-    assert found.looks <= 40
-
-
-def test_wrong_curve_does_not_confirm_itself() -> None:
-    """Progress that ends at 98, which the cadence takes for linear at first: 0.21 s late in 150 jobs."""
-    found = simulate(UNNAMED["linear to 98"], "image", 150)
-    assert found.looks <= 3
-    assert found.late <= 0.3
 
 
 @pytest.mark.parametrize("shape", ["none", "always 0"])
 @pytest.mark.parametrize("media", ["image", "video"])
 def test_polls_and_lateness_without_progress_are_near_the_bound(media: str, shape: str) -> None:
-    found = simulate({**NAMED, **UNNAMED}[shape], media, 500)
+    found = simulate(SHAPES[shape], media, 500)
     assert found.cost <= 1.15 * bound(media).cost
 
 
@@ -173,7 +164,7 @@ def test_polls_and_lateness_without_progress_are_near_the_bound(media: str, shap
 @pytest.mark.parametrize("media", ["image", "video"])
 def test_first_ten_jobs_are_polled_reasonably(media: str, shape: str) -> None:
     """Ten first jobs, five times over: never many looks, never very late, whatever progress does."""
-    runs = [simulate({**NAMED, **UNNAMED}[shape], media, 10, seed=seed) for seed in range(5)]
+    runs = [simulate(SHAPES[shape], media, 10, seed=seed) for seed in range(5)]
     looks = sum(run.looks for run in runs) / 5
     late = sum(run.late for run in runs) / 5
     most_looks, most_late = {"image": (4, 3), "video": (7, 6)}[media]
