@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, TypeVar
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -16,6 +17,7 @@ from textual.widgets import Input, TextArea
 
 from eternal_tui.api.models import Character, validate
 from eternal_tui.core.sanitize import UntrustedText
+from eternal_tui.drafts.draft import Draft
 from eternal_tui.tui.request_form.form import RequestForm
 from eternal_tui.tui.request_form.messages import (
     CharactersRequested,
@@ -120,6 +122,19 @@ class FormApp(TerminalApp):
     def screen_text(self) -> str:
         """Return what stands on the screen, row by row."""
         return "\n".join(strip.text.rstrip() for strip in screen_strips(self.screen))
+
+
+@asynccontextmanager
+async def open_form(
+    draft: Draft | None = None, *, size: tuple[int, int] = (80, 24), **how: Any
+) -> AsyncIterator[tuple[FormApp, Pilot[None]]]:
+    """Run an app with the form, which shows the draft; `how` are arguments of FormApp."""
+    app = FormApp(**how)
+    async with app.run_test(size=size) as pilot:
+        if draft is not None:
+            app.form.load(draft)
+            await pilot.pause()
+        yield app, pilot
 
 
 async def type_text(pilot: Pilot[None], text: str) -> None:

@@ -10,29 +10,24 @@ from eternal_tui.tui.request_form.dialogs import CharacterPicker
 from eternal_tui.tui.request_form.messages import CharactersRequested, PresetsChanged, PromptHistoryRequested
 from eternal_tui.tui.widgets.option_table import VirtualList
 from eternal_tui.tui.widgets.search_dialog import SearchDialog
-from tests.tui.request_form.form_app import CHARACTERS, FormApp, make_character, type_text
+from tests.tui.request_form.form_app import CHARACTERS, make_character, open_form, type_text
 
 
 async def test_a_character_is_picked_by_a_word_of_its_description() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("down")
-        await pilot.pause()
         await type_text(pilot, "bees")
         assert "Astor" in app.screen_text()
         await pilot.press("enter")
-        await pilot.pause()
         assert app.form.draft.character == "Astor · 6801"
         assert app.focused is not None
         assert app.focused.id == "prompt"
 
 
 async def test_what_was_typed_is_searched_for() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await type_text(pilot, "ast")
         await pilot.press("enter")
-        await pilot.pause()
         text = app.screen_text()
         assert "Astrid" in text
         assert "Astor" in text
@@ -40,10 +35,8 @@ async def test_what_was_typed_is_searched_for() -> None:
 
 
 async def test_several_are_marked_and_taken_together() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("down")
-        await pilot.pause()
         await pilot.press("space", "space")
         assert "2 marked" in app.screen_text()
         await type_text(pilot, "bees ke")
@@ -53,30 +46,22 @@ async def test_several_are_marked_and_taken_together() -> None:
         await pilot.press("space")
         assert "2 marked" in app.screen_text()
         await pilot.press("enter")
-        await pilot.pause()
         assert app.form.draft.character == "Astrid · 6870, Elara · 6790"
 
 
 async def test_escape_leaves_the_form_as_it_was() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="mine"))
+    async with open_form(Draft(character="6870", prompt="mine")) as (app, pilot):
         for key in ("down", "ctrl+t"):
             await pilot.press(key)
-            await pilot.pause()
             assert isinstance(app.screen, SearchDialog)
             await pilot.press("escape")
-            await pilot.pause()
         assert app.form.draft.prompt == "mine"
         assert app.form.draft.character.endswith("6870")
 
 
 async def test_minors_are_in_no_list() -> None:
-    """Seen to fail with the whole list handed to the picker and its own check removed."""
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("down")
-        await pilot.pause()
         assert "Mia" not in app.screen_text()
         assert isinstance(app.screen, CharacterPicker)
         app.screen.set_characters(CHARACTERS)
@@ -86,10 +71,8 @@ async def test_minors_are_in_no_list() -> None:
 
 
 async def test_a_list_that_comes_while_the_picker_is_open_appears_in_it() -> None:
-    app = FormApp(characters=())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(characters=()) as (app, pilot):
         await pilot.press("down")
-        await pilot.pause()
         assert "loading" in app.screen_text()
         app.form.set_characters(CHARACTERS)
         await pilot.pause()
@@ -98,7 +81,6 @@ async def test_a_list_that_comes_while_the_picker_is_open_appears_in_it() -> Non
 
 
 async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
-    """Seen to fail with every row described when the list is shown."""
     described: list[int] = []
 
     class Counting(CharacterPicker):
@@ -106,32 +88,24 @@ async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
             described.append(row)
             return super().row_cells(row)
 
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         app.push_screen(Counting([make_character(str(number), f"Person {number}") for number in range(5_000)]))
         await pilot.pause()
         await pilot.press("ctrl+end", "up")
-        await pilot.pause()
         assert "Person 4998" in app.screen_text()
         assert 0 < len(set(described)) < 100
 
 
 async def test_a_row_is_taken_with_the_mouse() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("down")
-        await pilot.pause()
         await pilot.click(VirtualList, offset=(10, 1))
-        await pilot.pause()
         assert app.form.draft.character == "Elara · 6790"
 
 
 async def test_an_earlier_prompt_is_found_and_used_whole() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(prompt="unfinished"))
+    async with open_form(Draft(prompt="unfinished")) as (app, pilot):
         await pilot.press("ctrl+r")
-        await pilot.pause()
         assert app.posted_of_type(PromptHistoryRequested)
         app.form.show_history(["newest", "At the harbour,\nmorning [b]light[/b]", "newest", " ", "oldest"])
         await pilot.pause()
@@ -139,13 +113,11 @@ async def test_an_earlier_prompt_is_found_and_used_whole() -> None:
         await type_text(pilot, "morning harbour")
         assert "[b]light[/b]" in app.screen_text()
         await pilot.press("enter")
-        await pilot.pause()
         assert app.form.draft.prompt == "At the harbour,\nmorning [b]light[/b]"
 
 
 async def test_enter_on_nothing_stays() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         app.form.show_history([])
         await pilot.pause()
         assert "no prompts sent yet" in app.screen_text()
@@ -154,18 +126,17 @@ async def test_enter_on_nothing_stays() -> None:
 
 
 async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
-    app = FormApp()
-    async with app.run_test(size=(100, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="rain", type="video", duration=2))
+    async with open_form(Draft(character="6870", prompt="rain", type="video", duration=2), size=(100, 24)) as (
+        app,
+        pilot,
+    ):
         await pilot.press("ctrl+t")
-        await pilot.pause()
         await pilot.press("ctrl+s")
         assert "Type a name" in app.screen_text()
         await type_text(pilot, "Rainy clip")
         await pilot.press("ctrl+s")
         assert "Saved as Rainy clip." in app.screen_text()
         await pilot.press("ctrl+y", "escape")
-        await pilot.pause()
         (saved, default) = (each.presets for each in app.posted_of_type(PresetsChanged))
         assert saved is not None
         assert default is not None
@@ -173,13 +144,10 @@ async def test_presets_are_saved_applied_made_default_and_deleted() -> None:
         assert default.default == "Rainy clip"
         app.form.load(Draft(character="6790", prompt="other"))
         await pilot.press("ctrl+t")
-        await pilot.pause()
         await pilot.press("enter")
-        await pilot.pause()
         draft = app.form.draft
         assert (draft.prompt, draft.type, draft.duration) == ("rain", "video", 2)
         await pilot.press("ctrl+t")
-        await pilot.pause()
         await pilot.press("delete")
         assert app.posted_of_type(PresetsChanged)[-1].presets == Presets()
         assert app.submitted_bodies == []

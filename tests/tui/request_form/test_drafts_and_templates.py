@@ -15,16 +15,14 @@ from eternal_tui.sandbox.settings import SandboxSettings
 from eternal_tui.tui.request_form.messages import PresetsChanged, SubmitRequested
 from eternal_tui.tui.screens.main import MainScreen
 from tests.tui.jobs import make_job
-from tests.tui.request_form.form_app import FormApp, type_text
+from tests.tui.request_form.form_app import open_form, type_text
 from tests.tui.screens.stage import ENVIRON, make_app, open_services, wait_until
 
 DRAFT = Draft(character="6870", prompt="in rain", type="video", duration=2, count=3)
 
 
 async def test_start_new_empties_the_prompt_and_restore_brings_it_back() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(DRAFT)
+    async with open_form(DRAFT, drawer=True) as (app, pilot):
         app.form.start_new()
         assert app.form.draft == msgspec.structs.replace(DRAFT, prompt="")
         await pilot.pause()
@@ -38,9 +36,7 @@ async def test_start_new_empties_the_prompt_and_restore_brings_it_back() -> None
 
 
 async def test_clear_empties_the_form_and_its_draft_comes_back() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(DRAFT)
+    async with open_form(DRAFT) as (app, pilot):
         await pilot.press("ctrl+l")
         assert app.form.draft == Draft()
         await pilot.press("ctrl+g")
@@ -51,8 +47,7 @@ async def test_clear_empties_the_form_and_its_draft_comes_back() -> None:
 
 
 async def test_typing_replaces_a_restored_prompt_and_continues_one_moved_into() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(drawer=True) as (app, pilot):
         app.form.load(DRAFT, "restored draft", is_replaceable=True)
         await pilot.press("tab", *"new")
         assert app.form.draft.prompt == "new"
@@ -63,8 +58,7 @@ async def test_typing_replaces_a_restored_prompt_and_continues_one_moved_into() 
 
 
 async def test_typing_after_sending_replaces_what_was_sent() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press(*"6870", "tab", *"one", "ctrl+s")
         app.form.mark_sent(app.posted_of_type(SubmitRequested)[-1].requests)
         assert "Prompt · sending" in app.screen_text()
@@ -76,9 +70,9 @@ async def test_typing_after_sending_replaces_what_was_sent() -> None:
 
 
 async def test_a_template_is_counted_and_sent_with_every_prompt() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="a {red|blue} coat, {{x}}\nplain", one_per_line=True, count=2))
+    async with open_form(
+        Draft(character="6870", prompt="a {red|blue} coat, {{x}}\nplain", one_per_line=True, count=2), drawer=True
+    ) as (app, pilot):
         app.form.set_estimate(0.1)
         await pilot.pause()
         assert "6 requests · ~0.60 credits" in app.screen_text()
@@ -94,8 +88,7 @@ async def test_a_template_is_counted_and_sent_with_every_prompt() -> None:
 
 
 async def test_a_template_that_cannot_be_sent_says_why() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(drawer=True) as (app, pilot):
         for prompt, reason in (("a {red|blue", "not closed"), ("{a|b}" * 7, "128"), ("{|x}", "Prompt is required")):
             app.form.load(Draft(character="6870", prompt=prompt))
             await pilot.press("ctrl+s")
@@ -104,9 +97,7 @@ async def test_a_template_that_cannot_be_sent_says_why() -> None:
 
 
 async def test_an_older_prompt_with_braces_is_sent_as_it_was() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870"))
+    async with open_form(Draft(character="6870")) as (app, pilot):
         app.form.show_history(["a {b|c} {{d}}"])
         await pilot.pause()
         await pilot.press("enter", "ctrl+s")
@@ -114,11 +105,8 @@ async def test_an_older_prompt_with_braces_is_sent_as_it_was() -> None:
 
 
 async def test_a_saved_snippet_is_inserted_by_its_name() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(100, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="a red coat"))
+    async with open_form(Draft(character="6870", prompt="a red coat"), drawer=True, size=(100, 24)) as (app, pilot):
         await pilot.press("ctrl+t")
-        await pilot.pause()
         await pilot.press("at", *"coat", "ctrl+s")
         assert "Saved as @coat." in app.screen_text()
         await pilot.press("escape")
@@ -137,11 +125,8 @@ async def test_a_saved_snippet_is_inserted_by_its_name() -> None:
 async def test_ctrl_e_on_a_path_reads_the_prompts_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "prompts.txt"
     file.write_text("one\n\n{two|three}\n")
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(100, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt=str(file)))
+    async with open_form(Draft(character="6870", prompt=str(file)), drawer=True, size=(100, 24)) as (app, pilot):
         await pilot.press("ctrl+e")
-        await pilot.pause()
         assert app.form.draft.one_per_line
         await pilot.press("ctrl+s")
         assert [body["prompt"] for body in app.submitted_bodies] == ["one", "two", "three"]

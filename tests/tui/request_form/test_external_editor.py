@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.terminal.stage import make_environ, start_app
-from tests.tui.request_form.form_app import FormApp
+from tests.tui.request_form.form_app import open_form
 
 EDITOR_SCRIPT = """\
 import os, pathlib, sys
@@ -56,11 +56,7 @@ print("RESULT", app.run())
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pty")
 def test_the_editor_gets_the_terminal_and_no_key_and_its_text_comes_back(tmp_path: Path) -> None:
-    """The editor ends only once the program has ticked on beside it.
-
-    Seen to fail with the program's own environment handed to the editor, and with the editor run by `subprocess.run`,
-    which stands the event loop still, and with the bells let through, which do so too.
-    """
+    """The editor ends only once the program has ticked on beside it."""
     root = str(Path(__file__).parents[3])
     editor = tmp_path / "editor.py"
     editor.write_text(EDITOR_SCRIPT)
@@ -101,8 +97,7 @@ def _read_until_exit(terminal: int, pid: int) -> bytes:
 
 
 async def test_without_an_editor_a_sentence_says_what_to_set() -> None:
-    app = FormApp(environ={"PATH": "/nowhere"}, drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(environ={"PATH": "/nowhere"}, drawer=True) as (app, pilot):
         await pilot.press("ctrl+e")
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -110,8 +105,7 @@ async def test_without_an_editor_a_sentence_says_what_to_set() -> None:
 
 
 async def test_where_there_is_no_terminal_to_lend_it_is_said() -> None:
-    app = FormApp(environ={"EDITOR": sys.executable, "PATH": os.environ["PATH"]}, drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(environ={"EDITOR": sys.executable, "PATH": os.environ["PATH"]}, drawer=True) as (app, pilot):
         await pilot.press("ctrl+e")
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -148,7 +142,6 @@ def test_editor_text_is_never_lost(tmp_path: Path, script: str, told: bytes) -> 
     ids=["failed", "cannot run"],
 )
 def test_the_app_goes_on_after_an_editor_that_failed(tmp_path: Path, editor_text: str, told: bytes) -> None:
-    """Seen to fail: the app stayed suspended behind an editor that could not be run, and said nothing of a failure."""
     editor = tmp_path / "editor"
     editor.write_text(editor_text)
     editor.chmod(0o700)

@@ -8,7 +8,7 @@ from eternal_tui.drafts.draft import MAX_PROMPT_CHARS, Draft
 from eternal_tui.drafts.stores import Presets
 from eternal_tui.tui.request_form.dialogs import CharacterPicker
 from eternal_tui.tui.request_form.messages import CharactersRequested, DraftChanged, RequestsChanged, SubmitRequested
-from tests.tui.request_form.form_app import CHARACTERS, FormApp, paste_text, type_text
+from tests.tui.request_form.form_app import CHARACTERS, open_form, paste_text, type_text
 
 DOCUMENTED_CURL = """curl --location 'https://open.eternalai.org/v2/base/generate' \\
 --header 'Content-Type: application/json' \\
@@ -22,8 +22,7 @@ DOCUMENTED_CURL = """curl --location 'https://open.eternalai.org/v2/base/generat
 
 
 async def test_a_picture_in_a_few_keys() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await type_text(pilot, "astr")
         await pilot.press("tab")
         await type_text(pilot, "in rain")
@@ -34,8 +33,7 @@ async def test_a_picture_in_a_few_keys() -> None:
 
 
 async def test_every_field_by_keyboard_in_its_order() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await type_text(pilot, "6870")
         await pilot.press("tab")
         await type_text(pilot, "one\ntwo")
@@ -46,10 +44,9 @@ async def test_every_field_by_keyboard_in_its_order() -> None:
 
 
 async def test_what_a_type_hides_is_not_sent_and_not_forgotten() -> None:
-    """Seen to fail with every field handed to the request."""
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="x", type="video", duration=5, audio=False, quality="high"))
+    async with open_form(
+        Draft(character="6870", prompt="x", type="video", duration=5, audio=False, quality="high")
+    ) as (app, pilot):
         await pilot.press("tab", "tab", "left", "ctrl+s")
         assert app.submitted_bodies == [{"images": ["6870"], "prompt": "x", "type": "image", "quality": "high"}]
         assert not app.query_one("#seconds-row").display
@@ -73,13 +70,10 @@ INVALID_INPUT = [
 
 
 async def test_bad_input_gets_a_sentence_and_nothing_is_posted() -> None:
-    """Seen to fail with the checks of `submit` taken out."""
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(drawer=True) as (app, pilot):
         for text, prompt, sentence, focused in INVALID_INPUT:
             app.form.load(Draft(character=text, prompt=prompt))
             await pilot.press("ctrl+s")
-            await pilot.pause()
             assert app.submitted_bodies == [], text
             assert app.focused is not None
             assert app.focused.id == focused, text
@@ -87,28 +81,22 @@ async def test_bad_input_gets_a_sentence_and_nothing_is_posted() -> None:
 
 
 async def test_nothing_is_called_wrong_before_it_was_touched() -> None:
-    """Seen to fail with problems shown from the start."""
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("tab", "tab", "tab", "shift+tab", "shift+tab", "shift+tab")
         await type_text(pilot, "nobod")
         assert "!" not in app.screen_text()
         await pilot.press("tab")
-        await pilot.pause()
         assert "! Unknown character" in app.screen_text()
 
 
 async def test_a_url_is_refused_as_it_is_pasted() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await paste_text(app, pilot, "#character-line", "https://h/a.png\nmore")
-        await pilot.pause()
         assert "! Character must be an ID" in app.screen_text()
 
 
 async def test_the_form_keeps_its_text_for_the_next_request() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         draft = Draft(character="Astrid · 6870", prompt="x", type="video")
         app.form.load(draft)
         await pilot.press("ctrl+s", "ctrl+s")
@@ -117,33 +105,26 @@ async def test_the_form_keeps_its_text_for_the_next_request() -> None:
 
 
 async def test_tab_completes_a_name_and_the_field_says_who_it_is() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await type_text(pilot, "astri")
         await pilot.press("tab")
-        await pilot.pause()
         assert "Astrid · 6870" in app.screen_text()
         assert "24 years" in app.screen_text()
 
 
 async def test_enter_goes_on_where_the_name_is_clear_and_opens_the_list_where_it_is_not() -> None:
-    """Seen to fail with enter for the list alone: a clear name had to be chosen a second time."""
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("enter")
-        await pilot.pause()
         assert isinstance(app.screen, CharacterPicker)
         await pilot.press("escape")
         await type_text(pilot, "astri")
         await pilot.press("enter", *"Hi")
-        await pilot.pause()
         assert "Astrid · 6870" in app.screen_text()
         assert app.form.draft.prompt == "Hi"
 
 
 async def test_a_list_that_comes_late_names_a_typed_id() -> None:
-    app = FormApp(characters=())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(characters=()) as (app, pilot):
         await pilot.pause()
         assert app.posted_of_type(CharactersRequested)
         await type_text(pilot, "6870")
@@ -154,9 +135,7 @@ async def test_a_list_that_comes_late_names_a_typed_id() -> None:
 
 
 async def test_an_unlisted_id_is_sent_as_it_is() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="424242", prompt="x"))
+    async with open_form(Draft(character="424242", prompt="x")) as (app, pilot):
         await pilot.press("ctrl+s")
         assert app.submitted_bodies[0]["images"] == ["424242"]
         assert app.posted_of_type(SubmitRequested)[0].character_names == ("",)
@@ -164,11 +143,8 @@ async def test_an_unlisted_id_is_sent_as_it_is() -> None:
 
 @pytest.mark.parametrize("field", ["#prompt", "#character-line"])
 async def test_a_pasted_curl_fills_the_whole_form_and_its_key_goes_nowhere(field: str) -> None:
-    """Seen to fail with the paste left to the text area: the key stood in the prompt and in the draft."""
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await paste_text(app, pilot, field, DOCUMENTED_CURL)
-        await pilot.pause()
         await pilot.press("ctrl+s")
         waves = "The person waves and smiles"
         assert app.submitted_bodies == [{"images": ["6870"], "prompt": waves, "type": "video", "duration": 2}]
@@ -177,23 +153,18 @@ async def test_a_pasted_curl_fills_the_whole_form_and_its_key_goes_nowhere(field
 
 
 async def test_a_curl_that_cannot_be_read_leaves_the_form_alone() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         draft = Draft(character="Astrid · 6870", prompt="mine", type="video")
         app.form.load(draft)
         await paste_text(app, pilot, "#prompt", DOCUMENTED_CURL[:-1])
-        await pilot.pause()
         assert app.form.draft == draft
         assert "! Pasted curl" in app.screen_text()
 
 
 async def test_pasted_text_is_cleaned_before_it_is_shown_or_sent() -> None:
-    """Seen to fail with the text area's own paste."""
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await paste_text(app, pilot, "#character-line", "68\x1b7\u202e0[@click=app.quit]x[/]")
         await paste_text(app, pilot, "#prompt", "a\x1b]0;b\x07 [red]c[/]\r\n\u202ed")
-        await pilot.pause()
         assert app.form.draft.prompt == "a]0;b [red]c[/]\nd"
         assert "\x1b" not in app.form.draft.character
         assert "[red]c[/]" in app.screen_text()
@@ -201,8 +172,7 @@ async def test_pasted_text_is_cleaned_before_it_is_shown_or_sent() -> None:
 
 
 async def test_a_prompt_past_the_limit_is_cut_and_said() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form(drawer=True) as (app, pilot):
         await pilot.press("tab")
         await paste_text(app, pilot, "#prompt", "x" * (MAX_PROMPT_CHARS + 5))
         assert len(app.form.draft.prompt) == MAX_PROMPT_CHARS
@@ -210,10 +180,7 @@ async def test_a_prompt_past_the_limit_is_cut_and_said() -> None:
 
 
 async def test_the_preview_is_what_is_sent_and_the_price_is_per_request() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="hello", type="video", count=3))
-        await pilot.pause()
+    async with open_form(Draft(character="6870", prompt="hello", type="video", count=3), drawer=True) as (app, pilot):
         text = app.screen_text()
         assert "3 requests · price unknown" in text
         assert "= 3 requests" in text
@@ -230,10 +197,8 @@ async def test_the_preview_is_what_is_sent_and_the_price_is_per_request() -> Non
 
 
 async def test_a_long_preview_keeps_its_settings_in_sight() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 36)) as pilot:
-        app.form.load(Draft(character="6870", prompt="日本の港 " * 200, type="video"))
-        await pilot.pause()
+    draft = Draft(character="6870", prompt="日本の港 " * 200, type="video")
+    async with open_form(draft, size=(80, 36)) as (app, _):
         joined = " ".join(line.strip(" │") for line in app.screen_text().splitlines())
         assert '港 …", "type": "video", "duration": 4}' in joined
         assert '{"images": ["6870"], "prompt": "日' in joined
@@ -241,19 +206,15 @@ async def test_a_long_preview_keeps_its_settings_in_sight() -> None:
 
 @pytest.mark.parametrize("size", [(36, 36), (80, 24), (80, 40)])
 async def test_the_preview_breaks_no_word_and_no_field(size: tuple[int, int]) -> None:
-    """Seen to fail with the body cut into rows of so many cells."""
-    app = FormApp(drawer=size[0] > 36)
-    async with app.run_test(size=size) as pilot:
-        app.form.load(Draft(character="6870", prompt="In a yellow raincoat at the harbour, early", type="video"))
-        await pilot.pause()
+    draft = Draft(character="6870", prompt="In a yellow raincoat at the harbour, early", type="video")
+    async with open_form(draft, drawer=size[0] > 36, size=size) as (app, _):
         preview = app.screen_text().partition("^s send")[2]
         for word in ('{"images": ["6870"],', "raincoat", "harbour,", 'early",', '"type": "video",', '"duration": 4}'):
             assert word in preview
 
 
 async def test_a_new_request_starts_where_something_is_missing() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         for character, focused in (("", "character-line"), ("nobody", "character-line"), ("Astrid", "prompt")):
             app.form.load(Draft(character=character, prompt="x"))
             app.form.start_new()
@@ -264,9 +225,10 @@ async def test_a_new_request_starts_where_something_is_missing() -> None:
 
 
 async def test_one_prompt_a_line_for_several_characters() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870, Elara", prompt="one\n\ntwo", one_per_line=True, count=2))
+    async with open_form(Draft(character="6870, Elara", prompt="one\n\ntwo", one_per_line=True, count=2)) as (
+        app,
+        pilot,
+    ):
         app.form.set_estimate(0.04)
         await pilot.pause()
         assert "8×" in app.screen_text()
@@ -280,40 +242,28 @@ async def test_one_prompt_a_line_for_several_characters() -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
 async def test_a_picture_and_a_clip_of_the_same_in_one_request(size: tuple[int, int]) -> None:
-    """By keys: space keeps the picture, `→` adds the clip; every field of both is on the screen, and both are sent.
-
-    Seen to fail with the rows of one type only.
-    """
-    app = FormApp(drawer=True)
-    async with app.run_test(size=size) as pilot:
-        app.form.load(Draft(character="6870", prompt="hello"))
+    """By keys: space keeps the picture, `→` adds the clip; every field of both is on the screen, and both are sent."""
+    async with open_form(Draft(character="6870", prompt="hello"), drawer=True, size=size) as (app, pilot):
         await pilot.press("tab", "tab", "space", "right")
-        await pilot.pause()
         for field in ("Duration", "Audio", "Quality", "Count", "2 requests"):
             assert field in app.screen_text()
         await pilot.press("ctrl+s")
         assert [each["type"] for each in app.submitted_bodies] == ["video", "image"]
         await pilot.press("left", "space")
-        await pilot.pause()
         assert "Duration" not in app.screen_text()
 
 
 async def test_more_than_a_batch_holds_is_refused() -> None:
-    """Seen to fail with the bound taken out of `submit`."""
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="\n".join("abcdef"), one_per_line=True, count=20))
+    async with open_form(
+        Draft(character="6870", prompt="\n".join("abcdef"), one_per_line=True, count=20), drawer=True
+    ) as (app, pilot):
         await pilot.press("ctrl+s")
-        await pilot.pause()
         assert app.submitted_bodies == []
         assert "120 requests: one submit sends 100 at most." in app.screen_text()
 
 
 async def test_the_lines_choice_is_there_only_for_several_lines() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(prompt="one"))
-        await pilot.pause()
+    async with open_form(Draft(prompt="one")) as (app, pilot):
         assert not app.query_one("#lines-row").display
         app.form.load(Draft(prompt="one\ntwo"))
         await pilot.pause()
@@ -321,8 +271,7 @@ async def test_the_lines_choice_is_there_only_for_several_lines() -> None:
 
 
 async def test_every_change_is_told_once() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.pause()
         app.posted.clear()
         await type_text(pilot, "68")
@@ -332,8 +281,7 @@ async def test_every_change_is_told_once() -> None:
 
 
 async def test_undo_brings_a_replaced_prompt_back() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("tab")
         await type_text(pilot, "mine")
         app.form.load(Draft(prompt="other"))
@@ -343,8 +291,7 @@ async def test_undo_brings_a_replaced_prompt_back() -> None:
 
 async def test_a_default_preset_fills_an_empty_form_only() -> None:
     presets = Presets().with_preset("clip", Draft(type="video", duration=2)).toggle_default("clip")
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         app.form.set_presets(presets)
         await pilot.pause()
         assert app.form.draft == Draft(type="video", duration=2)
@@ -354,9 +301,7 @@ async def test_a_default_preset_fills_an_empty_form_only() -> None:
 
 
 async def test_the_mouse_chooses_steps_and_submits() -> None:
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(character="6870", prompt="x"))
+    async with open_form(Draft(character="6870", prompt="x")) as (app, pilot):
         await pilot.click("#type", offset=(16, 0))
         await pilot.click("#seconds", offset=(1, 0))
         await pilot.click("#sound", offset=(10, 0))
@@ -372,10 +317,7 @@ async def test_the_mouse_chooses_steps_and_submits() -> None:
 
 
 async def test_several_seconds_and_qualities_are_all_sent() -> None:
-    """Seen to fail with the kept values left out of the matrix, and with the price asked for the first alone."""
-    app = FormApp()
-    async with app.run_test(size=(80, 40)) as pilot:
-        app.form.load(Draft(character="6870", prompt="x", type="video", duration=2))
+    async with open_form(Draft(character="6870", prompt="x", type="video", duration=2), size=(80, 40)) as (app, pilot):
         app.query_one("#seconds").focus()
         await pilot.press("space", "4")
         await pilot.press("tab", "space", "right")
@@ -401,8 +343,7 @@ async def test_several_seconds_and_qualities_are_all_sent() -> None:
 
 async def test_times_stay_within_bounds() -> None:
     cases = (("1 2", 12), ("2 5", 5), ("0", 1), ("end right", 20), ("left", 1), ("9 left 1", 1))
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with open_form() as (app, pilot):
         app.query_one("#times").focus()
         for keys, times in cases:
             app.form.load(Draft())
@@ -412,10 +353,7 @@ async def test_times_stay_within_bounds() -> None:
 
 async def test_seconds_stay_within_what_is_documented() -> None:
     cases = (("9", 4), ("0", 4), ("end right", 5), ("home left", 1), ("end plus", 1))
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(type="video"))
-        await pilot.pause()
+    async with open_form(Draft(type="video")) as (app, pilot):
         app.query_one("#seconds").focus()
         for keys, seconds in cases:
             app.form.load(Draft(type="video"))
@@ -424,11 +362,7 @@ async def test_seconds_stay_within_what_is_documented() -> None:
 
 
 async def test_digits_go_to_the_app_only_where_a_field_has_no_use_for_them() -> None:
-    """Seen to fail with digits taken in a key handler, which comes after the bindings of the app."""
-    app = FormApp()
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.form.load(Draft(type="video"))
-        await pilot.pause()
+    async with open_form(Draft(type="video")) as (app, pilot):
         for field in ("#seconds", "#times", "#prompt", "#character-line"):
             app.query_one(field).focus()
             await pilot.press("3")
@@ -440,20 +374,18 @@ async def test_digits_go_to_the_app_only_where_a_field_has_no_use_for_them() -> 
 
 
 async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> None:
-    app = FormApp(drawer=True)
-    async with app.run_test(size=(60, 22)) as pilot:
-        app.form.load(Draft(character="https://h/a", prompt="", type="video"))
+    async with open_form(Draft(character="https://h/a", prompt="", type="video"), drawer=True, size=(60, 22)) as (
+        app,
+        pilot,
+    ):
         await pilot.press("ctrl+s")
-        await pilot.pause()
         text = app.screen_text()
         for word in ("URLs", "Prompt is required", "Duration", "Audio", "Count", '"type": "video"', "^s send"):
             assert word in text
 
 
 async def test_hands_that_know_emacs_or_readline_move_in_the_prompt() -> None:
-    """Seen to fail with the keys of Textual's text area: ctrl+b did nothing and ctrl+f deleted a word."""
-    app = FormApp()
-    async with app.run_test() as pilot:
+    async with open_form() as (app, pilot):
         await pilot.press("tab", *"one two three")
         await pilot.press("ctrl+a", "ctrl+f", "ctrl+f", "1", "ctrl+b", "ctrl+b", "2", "alt+f", "3")
         assert app.form.draft.prompt == "o2n1e3 two three"

@@ -58,7 +58,6 @@ def test_the_character_picker(snap_compare: SnapCompare) -> None:
 
 
 def test_importing_the_form_loads_no_network_and_no_codec() -> None:
-    """Seen to fail with httpx imported at the top of the snippets module."""
     probe = (
         "import sys, eternal_tui.tui.request_form.form;"
         "print([name for name in ('httpx', 'PIL', 'av', 'tinydb', 'keyring', 'starlette') if name in sys.modules])"

@@ -43,7 +43,6 @@ class PaneApp(App[None]):
 async def test_a_form_starts_from_the_draft_or_else_the_default_preset(
     tmp_path: Path, left: Draft | None, started_from: Draft
 ) -> None:
-    """Seen to fail with the draft loaded behind the presets: an empty one hid the default."""
     PresetStore(tmp_path).save(Presets().with_preset("waving", PRESET).toggle_default("waving"))
     if left is not None:
         write_atomic(tmp_path / "draft.json", msgspec.json.encode(left))
@@ -68,7 +67,6 @@ class PausedCharacterList:
 
 
 async def test_however_often_the_key_is_pressed_while_it_is_looked_up_one_job_is_sent(tmp_path: Path) -> None:
-    """Seen to fail without `_pending` and with look-ups side by side: five paid requests for one submit."""
     async with Sandbox(SandboxSettings(image_size=(96, 128))) as sandbox:
         environ = {**ENVIRON, "ETERNALAI_API_KEY": DEMO_KEY}
         async with open_services(tmp_path, environ, base_url=sandbox.api_url) as bench:

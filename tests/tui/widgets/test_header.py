@@ -49,7 +49,6 @@ def header_text(width: int, totals: Totals | None = TOTALS, **how: Any) -> str:
 def test_what_matters_most_is_shown(
     width: int, changes: dict[str, Any], options: dict[str, Any], shown: list[str], hidden: list[str]
 ) -> None:
-    """Seen to fail with a sum of the jobs read so far, estimates written like sums, and with no word on a send."""
     line = header_text(width, msgspec.structs.replace(TOTALS, **changes), **options)
     assert all(part in line for part in shown), line
     assert not any(part in line for part in hidden), line
