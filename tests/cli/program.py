@@ -212,19 +212,15 @@ def json_server(body: bytes, status: int = 200, *, post_status: int | None = Non
     """Serve the same JSON answer to every GET and POST, a POST with the status `post_status`; the address."""
 
     class Answer(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.answer(post_status or status)
-
-        def do_GET(self) -> None:
-            self.answer(status)
-
-        def answer(self, status: int) -> None:
-            self.send_response(status)
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            self.send_response(post_status if post_status and self.command == "POST" else status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_GET = do_POST = answer  # noqa: N815 - as the base class calls them
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -144,13 +144,6 @@ def test_an_id_that_could_not_be_written_is_printed(tmp_path: Path, monkeypatch:
         assert b"Traceback" not in err
 
 
-def test_a_full_disk_sends_nothing(program: Program, sandbox: Sandbox) -> None:
-    program.run(*GENERATE)
-    limit = max(1, (program.data_dir / "history.journal").stat().st_size)
-    ran = program.run_process(*GENERATE, preexec_fn=lambda: limit_file_size(limit))
-    assert (ran.code, "Traceback" in ran.err, len(sandbox.posts)) == (2, False, 1)
-
-
 def test_a_history_that_cannot_be_compacted_is_a_remark(program: Program) -> None:
     program.add_jobs(*(a_job(request_id=f"request-{number}") for number in range(100)))
     program.run("star", "1")
