@@ -22,7 +22,7 @@ from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import WRITE_CALLS, FailingFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, run_engine
 from tests.jobs.clock import FakeClock
 
 FAILURES = [
@@ -49,7 +49,7 @@ async def bench(tmp_path: Path, sandbox: Sandbox, clock: FakeClock, files: Faili
 
 
 @pytest.mark.parametrize(("code", "kinds", "kind"), FAILURES)
-async def test_an_intent_that_cannot_be_written_is_not_sent(
+async def test_unwritten_intent_is_not_sent(
     bench: Bench, files: FailingFileSystem, code: int, kinds: frozenset[str], kind: type[HistoryError]
 ) -> None:
     """Said as what it is, and the next submit works."""
@@ -61,7 +61,7 @@ async def test_an_intent_that_cannot_be_written_is_not_sent(
 
 
 @pytest.mark.parametrize(("code", "kinds", "kind"), FAILURES)
-async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
+async def test_unwritten_id_is_shown_and_written_later(
     bench: Bench,
     files: FailingFileSystem,
     tmp_path: Path,
@@ -82,11 +82,9 @@ async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
         assert bench.sandbox.charged[0] in job.waiting_reason
         assert not bench.engine.store.is_durable(job.id)
         await bench.advance_until(lambda: len(bench.sandbox.polls()) >= 2)
-        held = bench.engine.store.get(job.id)
-        assert held is not None
-        assert "Not on disk yet" in held.waiting_reason
+        assert "Not on disk yet" in bench.engine.store[job.id].waiting_reason
     await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
-    assert bench.engine.store.get(job.id).waiting_reason == ""  # type: ignore[union-attr]
+    assert bench.engine.store[job.id].waiting_reason == ""
     with_history = History.open(shutil.copytree(tmp_path / "data", tmp_path / "killed"))
     assert with_history.recent(1)[0][1]["request_id"] == bench.sandbox.charged[0]
     with_history.close(compact=False)
@@ -94,9 +92,7 @@ async def test_an_id_that_cannot_be_written_is_shown_and_written_later(
     assert len(bench.sandbox.posts) == 1
 
 
-async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
-    bench: Bench, files: FailingFileSystem
-) -> None:
+async def test_unwritten_progress_is_reported_once(bench: Bench, files: FailingFileSystem) -> None:
     bench.sandbox.inject(Fault.STUCK, times=None)
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC):
@@ -110,14 +106,10 @@ async def test_progress_that_cannot_be_written_is_told_once_and_recovers(
     bench.sandbox.finish()
     await bench.wait_for_state(job.id, "saved")
     await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
-    record = bench.history.get(job.id)
-    assert record is not None
-    assert (record["state"], record["file_state"]) == ("succeeded", "saved")
+    assert bench.history.get(job.id)["file_state"] == "saved"  # type: ignore[index]
 
 
-async def test_a_result_found_while_the_disk_is_full_is_shown_and_recorded_later(
-    bench: Bench, files: FailingFileSystem
-) -> None:
+async def test_unwritten_result_is_recorded_later(bench: Bench, files: FailingFileSystem) -> None:
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC):
         await bench.wait_for_state(job.id, "saved")
@@ -128,20 +120,17 @@ async def test_a_result_found_while_the_disk_is_full_is_shown_and_recorded_later
     assert len(bench.sandbox.posts) == 1
 
 
-async def test_a_refused_submit_ends_though_the_disk_is_full(bench: Bench, files: FailingFileSystem) -> None:
-    for fault, state in ((Fault.LOST_ANSWER, "unconfirmed"), (Fault.SERVER_ERROR, "unconfirmed")):
-        bench.sandbox.inject(fault, times=1, on=FaultPlace.POST)
-        with files.fail_calls(errno.ENOSPC, skip=2):
-            job = await bench.engine.submit(IMAGE_REQUEST)
-            assert (str(job.state), bench.engine.store.is_durable(job.id)) == (state, False)
-            assert "Not on disk yet" in job.waiting_reason
-        await bench.advance_until(lambda job_id=job.id: bench.engine.store.is_durable(job_id))  # type: ignore[misc]
-        assert bench.history.get(job.id)["state"] == state  # type: ignore[index]
+async def test_unconfirmed_job_is_recorded_later(bench: Bench, files: FailingFileSystem) -> None:
+    bench.sandbox.inject(Fault.LOST_ANSWER, times=1, on=FaultPlace.POST)
+    with files.fail_calls(errno.ENOSPC, skip=2):
+        job = await bench.engine.submit(IMAGE_REQUEST)
+        assert (str(job.state), bench.engine.store.is_durable(job.id)) == ("unconfirmed", False)
+        assert "Not on disk yet" in job.waiting_reason
+    await bench.advance_until(lambda: bench.engine.store.is_durable(job.id))
+    assert bench.history.get(job.id)["state"] == "unconfirmed"  # type: ignore[index]
 
 
-async def test_a_deletion_the_disk_refuses_leaves_the_job_watched_and_undo_can_be_tried_again(
-    bench: Bench, files: FailingFileSystem
-) -> None:
+async def test_refused_deletion_and_undo_can_be_tried_again(bench: Bench, files: FailingFileSystem) -> None:
     bench.sandbox.inject(Fault.STUCK, times=None)
     job = await bench.engine.submit(IMAGE_REQUEST)
     with files.fail_calls(errno.ENOSPC), pytest.raises(DiskFullError):
@@ -158,16 +147,14 @@ async def test_a_deletion_the_disk_refuses_leaves_the_job_watched_and_undo_can_b
     await bench.wait_for_state(job.id, "saved")
 
 
-async def test_a_start_the_disk_disturbs_still_reads_every_job(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+async def test_disturbed_start_reads_every_job(engines: Engines, sandbox: Sandbox) -> None:
+    async with engines() as bench:
         sandbox.inject(Fault.STUCK, times=None)
         job = await bench.engine.submit(IMAGE_REQUEST)
         for _ in range(3):
             bench.history.add_many([{**bench.history.get(job.id), "state": "failed"} for _ in range(100)])  # type: ignore[dict-item]
     files = FailingFileSystem()
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=files, start=False) as bench:
+    async with engines(fs=files, start=False) as bench:
         with_old = frozenset({"read", "stat", "fstat"})
         await bench.engine.start()
         with files.fail_calls(errno.EIO, with_old):
@@ -178,7 +165,7 @@ async def test_a_start_the_disk_disturbs_still_reads_every_job(
         assert bench.engine.context.owns(bench.engine.store.get(job.id))  # type: ignore[arg-type]
 
 
-async def test_a_folder_deleted_under_a_running_desk_is_said_and_nothing_is_sent(
+async def test_deleted_folder_is_reported_and_nothing_is_sent(
     tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Closing then ends with a sentence, and with every file and thread let go."""

@@ -6,8 +6,8 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -21,21 +21,23 @@ from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.cli.program import ROOT, Program
 from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, run_engine
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import wait_idle
 
+Instances = Callable[..., AbstractAsyncContextManager[list[Bench]]]
 
-@asynccontextmanager
-async def run_instances(folder: Path, sandbox: Sandbox, clock: FakeClock, count: int = 2) -> AsyncIterator[list[Bench]]:
-    """Several engines in one process on one folder."""
-    async with AsyncExitStack() as stack:
-        yield [
-            await stack.enter_async_context(
-                run_engine(folder, sandbox, clock=clock, seed=seed, compact=seed == 0, fs=UnsyncedFileSystem())
-            )
-            for seed in range(count)
-        ]
+
+@pytest.fixture
+def open_instances(engines: Engines) -> Instances:
+    """Opens several engines in one process on one folder."""
+
+    @asynccontextmanager
+    async def open_instances(count: int = 2) -> AsyncIterator[list[Bench]]:
+        async with AsyncExitStack() as stack:
+            yield [await stack.enter_async_context(engines(seed=seed, compact=seed == 0)) for seed in range(count)]
+
+    return open_instances
 
 
 def start_watch_process(program: Program) -> subprocess.Popen[bytes]:
@@ -56,8 +58,8 @@ async def advance_and_wait_idle(clock: FakeClock, seconds: float) -> None:
         await wait_idle()
 
 
-async def test_each_sees_the_others_jobs_within_two_seconds(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_instances(tmp_path, sandbox, clock, 3) as benches:
+async def test_jobs_of_others_are_seen_within_two_seconds(open_instances: Instances, clock: FakeClock) -> None:
+    async with open_instances(3) as benches:
         for bench in benches:
             job = await bench.engine.submit(IMAGE_REQUEST)
             await advance_and_wait_idle(clock, 2)
@@ -67,9 +69,11 @@ async def test_each_sees_the_others_jobs_within_two_seconds(tmp_path: Path, sand
                 assert seen.request_id == job.request_id
 
 
-async def test_only_the_owner_polls_and_fetches_a_job(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_only_the_owner_polls_and_fetches_a_job(
+    open_instances: Instances, sandbox: Sandbox, clock: FakeClock
+) -> None:
     """Each instance alone asks about its own."""
-    async with run_instances(tmp_path, sandbox, clock, 3) as benches:
+    async with open_instances(3) as benches:
         jobs = [await bench.engine.submit(IMAGE_REQUEST) for bench in benches]
         for bench, job in zip(benches, jobs, strict=True):
             await bench.wait_for_state(job.id, "saved")
@@ -80,16 +84,16 @@ async def test_only_the_owner_polls_and_fetches_a_job(tmp_path: Path, sandbox: S
             assert job.request_id is not None
             fetched = [call for call in sandbox.downloads if job.request_id in call.path]
             assert len(fetched) == 1
-            assert benches[0].engine.store.get(job.id).polls == len(sandbox.polls(job.request_id))  # type: ignore[union-attr]
+            assert benches[0].engine.store[job.id].polls == len(sandbox.polls(job.request_id))
     assert len(sandbox.posts) == 3
 
 
-async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+async def test_abandoned_jobs_are_taken_over_once(
+    open_instances: Instances, engines: Engines, sandbox: Sandbox, clock: FakeClock
 ) -> None:
     """Two heirs wait for one owner."""
-    async with run_instances(tmp_path, sandbox, clock, 2) as heirs:
-        async with run_engine(tmp_path, sandbox, clock=clock, seed=9, compact=False) as owner:
+    async with open_instances(2) as heirs:
+        async with engines(seed=9, compact=False) as owner:
             ids = [(await owner.engine.submit(IMAGE_REQUEST)).id for _ in range(5)]
             await advance_and_wait_idle(clock, 2)
         before = len(sandbox.polls())
@@ -104,12 +108,12 @@ async def test_what_one_leaves_another_takes_over_once_and_without_a_post(
     assert len(sandbox.posts) == 5
 
 
-async def test_of_two_that_claim_a_job_at_once_one_gets_it(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_one_of_two_claims_gets_the_job(engines: Engines, clock: FakeClock) -> None:
     """Both know only the dead owner."""
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
-    histories = [History.open(tmp_path, fs=UnsyncedFileSystem()) for _ in range(2)]
-    heirs = [InstanceLock.acquire(tmp_path, clock.time) for _ in range(2)]
+    histories = [History.open(bench.data_dir, fs=UnsyncedFileSystem()) for _ in range(2)]
+    heirs = [InstanceLock.acquire(bench.data_dir, clock.time) for _ in range(2)]
     claims = [claim(history, heir, [job]) for history, heir in zip(histories, heirs, strict=True)]
     assert claims == [[job.id], []]
     for heir, history in zip(heirs, histories, strict=True):
@@ -117,10 +121,10 @@ async def test_of_two_that_claim_a_job_at_once_one_gets_it(tmp_path: Path, sandb
         history.close(compact=False)
 
 
-async def test_a_suspended_instance_gives_its_jobs_away_and_does_not_take_them_back(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+async def test_suspended_instance_gives_its_jobs_away(
+    open_instances: Instances, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    async with run_instances(tmp_path, sandbox, clock) as (one, two):
+    async with open_instances() as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
         job = await one.engine.submit(IMAGE_REQUEST)
         assert job.request_id is not None
@@ -135,16 +139,14 @@ async def test_a_suspended_instance_gives_its_jobs_away_and_does_not_take_them_b
         sandbox.finish()
         await two.wait_for_state(job.id, "saved")
         await advance_and_wait_idle(clock, 3)
-        assert one.engine.store.get(job.id).file_state is FileState.SAVED  # type: ignore[union-attr]
+        assert one.engine.store[job.id].file_state is FileState.SAVED
         assert len(sandbox.downloads) == 1
     assert len(sandbox.posts) == 1
 
 
-async def test_a_submit_that_another_took_for_interrupted_still_learns_its_id(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_interrupted_submit_learns_its_id(open_instances: Instances, sandbox: Sandbox, clock: FakeClock) -> None:
     """Suspended while a POST is under way."""
-    async with run_instances(tmp_path, sandbox, clock) as (one, two):
+    async with open_instances() as (one, two):
         sandbox.inject(Fault.SLOW, times=1)
         submitting = asyncio.create_task(one.engine.submit(IMAGE_REQUEST))
         await sandbox.wait_until(lambda: bool(sandbox.charged))
@@ -165,8 +167,8 @@ async def test_a_submit_that_another_took_for_interrupted_still_learns_its_id(
     assert len(sandbox.posts) == 1
 
 
-async def test_a_job_watched_elsewhere_is_left_to_its_owner(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_instances(tmp_path, sandbox, clock) as (one, two):
+async def test_a_job_watched_elsewhere_is_left_to_its_owner(open_instances: Instances, sandbox: Sandbox) -> None:
+    async with open_instances() as (one, two):
         job = await one.engine.submit(IMAGE_REQUEST)
         sandbox.inject(Fault.POLL_404, times=None)
         await one.wait_for_state(job.id, "lost")
@@ -178,10 +180,10 @@ async def test_a_job_watched_elsewhere_is_left_to_its_owner(tmp_path: Path, sand
         assert two.history.get(job.id)["state"] == "lost"  # type: ignore[index]
 
 
-async def test_deleting_and_undoing_elsewhere_stops_and_resumes_the_owner(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+async def test_changes_elsewhere_stop_and_resume_the_owner(
+    open_instances: Instances, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    async with run_instances(tmp_path, sandbox, clock) as (one, two):
+    async with open_instances() as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
         job = await one.engine.submit(IMAGE_REQUEST)
         await advance_and_wait_idle(clock, 2)
@@ -197,8 +199,10 @@ async def test_deleting_and_undoing_elsewhere_stops_and_resumes_the_owner(
         await one.wait_for_state(job.id, "saved")
 
 
-async def test_stopping_to_watch_elsewhere_stops_the_owner(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
-    async with run_instances(tmp_path, sandbox, clock) as (one, two):
+async def test_stopping_elsewhere_stops_the_owner(
+    open_instances: Instances, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    async with open_instances() as (one, two):
         sandbox.inject(Fault.STUCK, times=None)
         job = await one.engine.submit(IMAGE_REQUEST)
         await advance_and_wait_idle(clock, 2)
@@ -209,9 +213,7 @@ async def test_stopping_to_watch_elsewhere_stops_the_owner(tmp_path: Path, sandb
         assert len(sandbox.polls()) == before
 
 
-async def test_a_killed_process_is_followed_within_half_a_minute_and_nothing_is_paid_or_fetched_twice(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_jobs_of_a_killed_process_are_taken_over(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """The owner is a real process that is killed with SIGKILL, the heir a engine whose clock the test moves."""
     program = Program(tmp_path, sandbox.api_url, sandbox.key)
     sandbox.inject(Fault.STUCK, times=None)

@@ -7,7 +7,6 @@ import gc
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +15,7 @@ from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.media.errors import ResultError
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, run_engine
-from tests.jobs.clock import FakeClock
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines
 from tests.jobs.quiet import wait_idle
 
 
@@ -35,9 +32,7 @@ async def _submit_image(bench: Bench) -> Job:
 
 
 def _polls_after_success(bench: Bench, job: Job) -> int:
-    held = bench.engine.store.get(job.id)
-    assert held is not None
-    return len(bench.sandbox.polls(job.request_id)) - held.polls
+    return len(bench.sandbox.polls(job.request_id)) - bench.engine.store[job.id].polls
 
 
 @pytest.mark.parametrize(
@@ -94,6 +89,8 @@ async def test_a_link_that_is_always_expired_is_asked_for_once_and_then_said(ben
     bench.sandbox.heal()
     await bench.engine.retry_download(job.id)
     await bench.wait_for_state(job.id, "saved")
+    with pytest.raises(InvalidJobState):
+        await bench.engine.retry_download(job.id)
     assert len(bench.sandbox.posts) == 1
 
 
@@ -103,7 +100,7 @@ async def test_a_link_expired_while_the_service_is_away_is_not_called_expired(be
     job = await _submit_image(bench)
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     bench.sandbox.finish()
-    await bench.advance_until(lambda: bench.engine.store.get(job.id).state is JobState.SUCCEEDED, step_seconds=0.2)  # type: ignore[union-attr]
+    await bench.advance_until(lambda: bench.engine.store[job.id].state is JobState.SUCCEEDED, step_seconds=0.2)
     bench.sandbox.inject(fault, times=2, on=FaultPlace.POLL)
     await bench.wait_for_state(job.id, "saved")
     assert len(bench.sandbox.posts) == 1
@@ -116,7 +113,7 @@ async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
     held: list[int] = []
 
     def hold(_ids: frozenset[int]) -> None:
-        if not held and bench.engine.store.get(job.id).state is JobState.SUCCEEDED:  # type: ignore[union-attr]
+        if not held and bench.engine.store[job.id].state is JobState.SUCCEEDED:
             held.append(len(bench.sandbox.polls()))
             bench.engine.monitor.hold(40.0)
 
@@ -150,11 +147,9 @@ async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench:
     assert len(bench.sandbox.posts) == 1
 
 
-async def test_a_storage_that_is_down_is_tried_again_at_once_when_asked_and_after_a_restart(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_storage_is_tried_again_when_asked_and_after_a_restart(engines: Engines, sandbox: Sandbox) -> None:
     sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         jobs = [await _submit_image(bench) for _ in range(2)]
         await bench.advance_until(lambda: all(bench.engine.downloads.is_abandoned(job.id) for job in jobs))
         sandbox.heal()
@@ -162,7 +157,7 @@ async def test_a_storage_that_is_down_is_tried_again_at_once_when_asked_and_afte
         await bench.advance_until(
             lambda: bench.engine.store[jobs[0].id].file_state is FileState.SAVED, step_seconds=0.0
         )
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         await bench.wait_for_state(jobs[1].id, "saved")
     assert len(sandbox.posts) == 2
 
@@ -177,16 +172,13 @@ def _full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-async def test_a_result_for_which_there_is_no_room_waits_with_its_reason_and_t_works(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
-) -> None:
+async def test_result_waits_with_its_reason_on_a_full_disk(engines: Engines, sandbox: Sandbox) -> None:
     """The limit on file sizes stands for a full disk; the history is full with it, and catches up."""
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         job = await _submit_image(bench)
         with _full_disk():
             await bench.advance_until(lambda: bench.engine.downloads.is_abandoned(job.id))
-            held = bench.engine.store.get(job.id)
-            assert held is not None
+            held = bench.engine.store[job.id]
             assert (held.state, held.file_state) == (JobState.SUCCEEDED, FileState.PENDING)
             assert "Free some space" in held.waiting_reason
             assert _result_names(bench) == set()
@@ -216,7 +208,7 @@ async def test_a_name_that_is_taken_is_not_overwritten(bench: Bench) -> None:
     assert (bench.engine.results_dir / str(saved.file)).stat().st_size == saved.file_info.bytes  # type: ignore[union-attr]
 
 
-async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_comes_back_with_undo(bench: Bench) -> None:
+async def test_job_deleted_during_its_download_comes_back_with_undo(bench: Bench) -> None:
     defects: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
     bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.CDN)
@@ -235,19 +227,10 @@ async def test_a_job_deleted_while_its_file_is_fetched_leaves_no_defect_and_come
     await bench.wait_for_state(job.id, "saved")
 
 
-async def test_a_saved_file_is_not_fetched_again(bench: Bench) -> None:
-    job = await bench.wait_for_state((await bench.engine.submit(VIDEO_REQUEST)).id, "saved")
-    with pytest.raises(InvalidJobState):
-        await bench.engine.retry_download(job.id)
-    assert len(bench.sandbox.downloads) == 1
-
-
 @pytest.mark.parametrize("damage", ["deleted", "changed"])
-async def test_a_saved_file_that_is_gone_is_missing_and_fetched_again(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, damage: str
-) -> None:
+async def test_lost_file_is_missing_and_fetched_again(engines: Engines, sandbox: Sandbox, damage: str) -> None:
     """In the running engine and after a start."""
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         job = await bench.wait_for_state((await _submit_image(bench)).id, "saved")
         assert job.file is not None
         path = bench.engine.results_dir / job.file
@@ -257,7 +240,7 @@ async def test_a_saved_file_that_is_gone_is_missing_and_fetched_again(
         gone = await bench.wait_for_state(job.id, "missing")
         assert damage in gone.error or "no longer" in gone.error
         assert not gone.is_delivered
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         assert bench.engine.store[job.id].file_state is FileState.MISSING
         await bench.engine.retry_download(job.id)
         again = await bench.wait_for_state(job.id, "saved")

@@ -20,7 +20,7 @@ from eternal_tui.jobs.ports import JobPolicy
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
 from tests.history.faults import UnsyncedFileSystem
-from tests.jobs.bench import IMAGE_REQUEST, Bench, run_engine
+from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, run_engine
 from tests.jobs.clock import FakeClock
 from tests.jobs.quiet import wait_idle
 
@@ -73,13 +73,13 @@ async def test_duration_ignores_a_wall_clock_jump(bench: Bench, jump: float) -> 
 
 @pytest.mark.parametrize(("closed_seconds", "is_known"), [(609.0, False), (3.0, True)])
 async def test_duration_is_unknown_without_polls(
-    tmp_path: Path, sandbox: Sandbox, clock: FakeClock, closed_seconds: float, is_known: bool
+    engines: Engines, sandbox: Sandbox, clock: FakeClock, closed_seconds: float, is_known: bool
 ) -> None:
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
     await clock.advance(closed_seconds)
     sandbox.finish()
-    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+    async with engines() as bench:
         done = await bench.wait_for_state(job.id, "saved")
         assert (done.run_seconds is not None) is is_known
         assert bench.engine.monitor.durations.model(job_kind(job)).job_count == is_known
@@ -99,15 +99,15 @@ async def test_eight_hours_suspended_is_one_poll_per_job(bench: Bench) -> None:
     assert all(job.state is JobState.SUCCEEDED for job in bench.engine.store.newest_first())
 
 
-async def test_job_stalled_by_a_wrong_clock_runs_again(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
+async def test_stalled_by_a_wrong_clock_runs_again(engines: Engines, sandbox: Sandbox, clock: FakeClock) -> None:
     sandbox.inject(Fault.STUCK, times=None)
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         job = await bench.engine.submit(IMAGE_REQUEST)
     clock.jump_wall_clock(DAY_SECONDS)
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         await bench.wait_for_state(job.id, "stalled")
     clock.jump_wall_clock(-DAY_SECONDS)
-    async with run_engine(tmp_path, sandbox, clock=clock) as bench:
+    async with engines() as bench:
         await bench.wait_for_state(job.id, "running")
     assert len(sandbox.posts) == 1
 
