@@ -96,8 +96,10 @@ def _describe(error: Exception, context: Context) -> tuple[int, SafeText] | None
     from eternal_tui.api.models import InvalidRequest
     from eternal_tui.config.credentials import ApiKeyError
     from eternal_tui.config.settings import SettingsError
+    from eternal_tui.drafts.editor import EditorNotFound
     from eternal_tui.history.errors import HistoryError
     from eternal_tui.jobs.errors import InvalidJobState, JobNotFound, NoApiKey, SubmitRejected
+    from eternal_tui.jobs.filter import FilterError
     from eternal_tui.media.errors import LinkRejected, ResultError
     from eternal_tui.sandbox.launch import DemoStartError
 
@@ -108,7 +110,9 @@ def _describe(error: Exception, context: Context) -> tuple[int, SafeText] | None
         case HistoryError():
             folder = context.settings.data_dir
             return ExitCode.USAGE, format_safe("{error} The data folder is {folder}.", error=error, folder=folder)
-        case SettingsError() | InvalidRequest() | SubmitRejected() | JobNotFound() | InvalidJobState():
+        case SettingsError() | EditorNotFound() | InvalidRequest() | SubmitRejected():
+            return ExitCode.USAGE, text
+        case FilterError() | JobNotFound() | InvalidJobState():
             return ExitCode.USAGE, text
         case ResultError():
             # Only `fetch --url` raises it: an address that is never followed is invalid input.

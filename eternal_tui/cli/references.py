@@ -112,12 +112,9 @@ def _parse_job(history: History, job_id: int, record: dict[str, object]) -> Job:
 
 
 def _find_by_filter(history: History, text: str) -> list[Job]:
-    from eternal_tui.jobs.filter import FilterError, compile_filter
+    from eternal_tui.jobs.filter import compile_filter
 
-    try:
-        matches = compile_filter(text, now=time.time())
-    except FilterError as error:
-        raise UsageError(str(error)) from None
+    matches = compile_filter(text, now=time.time())
     if found := [job for job in iter_jobs(history) if matches(job)]:
         return found
     raise UsageError(f"No job matches {text}.")

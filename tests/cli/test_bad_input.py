@@ -108,10 +108,7 @@ CASES = [
     ("arguments", "words"), CASES, ids=lambda each: " ".join(each)[:40] if isinstance(each, tuple) else ""
 )
 def test_bad_input_is_named_and_changes_nothing(
-    program: Program,
-    sandbox: Sandbox,
-    arguments: tuple[str, ...],
-    words: str,
+    program: Program, sandbox: Sandbox, arguments: tuple[str, ...], words: str
 ) -> None:
     program.add_jobs(a_job(request_id="request-1"))
     ran = program.run(*arguments)

@@ -77,12 +77,9 @@ def _edit(context: Context) -> int:
     import subprocess
 
     from eternal_tui.config.credentials import environ_without_keys
-    from eternal_tui.drafts.editor import EditorNotFound, editor_command
+    from eternal_tui.drafts.editor import editor_command
 
-    try:
-        command = editor_command(context.environ)
-    except EditorNotFound as error:
-        raise UsageError(str(error)) from None
+    command = editor_command(context.environ)
     path = _path(context)
     _create_if_missing(path)
     try:

@@ -128,14 +128,11 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 
 
 def _build_filter(texts: Sequence[str], states: str | None) -> Callable[[Job], bool]:
-    from eternal_tui.jobs.filter import FilterError, compile_filter
+    from eternal_tui.jobs.filter import compile_filter
 
     if states is not None:
         texts = [*texts, f"state:{''.join(states.split())}"]
-    try:
-        return compile_filter(*texts, now=time.time())
-    except FilterError as error:
-        raise UsageError(str(error)) from None
+    return compile_filter(*texts, now=time.time())
 
 
 def _totals(jobs: Sequence[Job], ledger: Ledger) -> dict[str, Any]:
