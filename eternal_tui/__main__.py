@@ -25,11 +25,9 @@ def run() -> NoReturn:
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         # At once: a KeyboardInterrupt within the imports below would be a traceback.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    from eternal_tui.core.interrupt import exit_on_interrupt
+    from eternal_tui.core.process import FastExit, exit_on_interrupt
 
     exit_on_interrupt()
-    from eternal_tui.core.process import FastExit
-
     ending = FastExit()
     sys.exit(ending.set_exit_code(main()))
 

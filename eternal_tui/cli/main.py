@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from eternal_tui.cli.context import GLOBAL_OPTIONS, Context
 from eternal_tui.cli.errors import ExitCode, UsageError, describe_error
 from eternal_tui.cli.output import Output, SanitizedStderr
-from eternal_tui.core.interrupt import SIGINT_EXIT_CODE, exit_on_interrupt, raise_on_interrupt
+from eternal_tui.core.process import SIGINT_EXIT_CODE, exit_on_interrupt, raise_on_interrupt
 from eternal_tui.core.sanitize import SafeText, format_safe
 
 if TYPE_CHECKING:

@@ -1,24 +1,57 @@
-"""Signals, the end of the process, and the system's viewer.
+"""Ctrl+C, signals, the end of the process, and the system's viewer.
 
-What must survive is on disk before it is shown, so exiting never has to finish anything.
+What must survive is on disk before it is shown, so exiting never has to finish anything. Ctrl+C ends the process at
+once, or raises KeyboardInterrupt where there is something to clean up: within an import, a destructor or the
+interpreter's end that is a traceback, and now and then a crash.
 """
 
 from __future__ import annotations
 
+# Not `signal`, and little else: it takes 3 ms in which ctrl+C is a traceback.
+import _signal  # type: ignore[import-not-found]
 import atexit
 import os
-import signal
-import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from pathlib import Path
-from types import FrameType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+    from types import FrameType
+
+SIGINT_EXIT_CODE = 130
+"""128 and SIGINT's number, as shells expect it."""
+
+
+def exit_on_interrupt() -> None:
+    """Let ctrl+C end the process from now on, without cleaning up; an ignored SIGINT stays ignored."""
+    if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
+        _signal.signal(_signal.SIGINT, _exit)
+
+
+def raise_on_interrupt() -> None:
+    """Let ctrl+C raise KeyboardInterrupt where `exit_on_interrupt` was called before."""
+    if _signal.getsignal(_signal.SIGINT) is _exit:
+        sys.unraisablehook = _exit_if_interrupted
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    os._exit(SIGINT_EXIT_CODE)
+
+
+def _exit_if_interrupted(unraisable: sys.UnraisableHookArgs) -> None:
+    """A KeyboardInterrupt within a destructor or callback goes nowhere: end here."""
+    if unraisable.exc_type is KeyboardInterrupt:
+        os._exit(SIGINT_EXIT_CODE)
+    sys.__unraisablehook__(unraisable)
 
 
 def open_in_viewer(path: Path, environ: Mapping[str, str]) -> None:
     """Open a file with the system's own viewer, without a shell; raise OSError where there is none."""
+    import subprocess
+    import threading
+
     command = "open" if sys.platform == "darwin" else "xdg-open"
     try:
         viewer = subprocess.Popen(  # noqa: S603 - a fixed program and a path of our own making
@@ -54,6 +87,8 @@ class FastExit:
     def _exit_now(self) -> None:
         if self._exit_code is None:
             return
+        from contextlib import suppress
+
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
@@ -67,6 +102,9 @@ def on_signals(signal_numbers: Iterable[int], callback: Callable[[int], None]) -
     second, behind an editor for ever. One of Python's waits for the main thread, which does not wake where the kernel
     gave the signal to another.
     """
+    import signal
+    import threading
+
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     wanted = frozenset(signal_numbers)
@@ -115,6 +153,8 @@ def hard_exit_after(seconds: float, code: int, cleanup: Callable[[], object] = l
 
 
 def _start_timer(seconds: float, callback: Callable[..., object], *arguments: object) -> None:
+    import threading
+
     timer = threading.Timer(seconds, callback, arguments)
     timer.daemon = True
     timer.start()
