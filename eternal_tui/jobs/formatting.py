@@ -89,9 +89,8 @@ ChargeCertainty = Literal["none", "measured", "estimated", "unconfirmed", "unkno
 
 
 class JobJson(msgspec.Struct, kw_only=True):
-    """One job; the names of its fields are a promise to scripts.
+    """One job. Times are ISO 8601 in UTC, durations seconds, sizes pixels and bytes, amounts credits.
 
-    Times are ISO 8601 in UTC, durations seconds, sizes pixels and bytes, amounts credits.
     `charge_certainty`: `none` where nothing was sent, `measured` by the balance, `estimated` from earlier prices,
     `unconfirmed` where the response was lost, `unknown` where no price is known. Result URLs are left out: they grant
     access.
