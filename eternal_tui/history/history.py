@@ -13,12 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from eternal_tui.history.document import SMALL_DOCUMENT_BYTES
-from eternal_tui.history.errors import (
-    CorruptDocumentError,
-    HistoryError,
-    UnrepairableHistoryError,
-    translate_oserror,
-)
+from eternal_tui.history.errors import CorruptDocumentError, HistoryError, UnrepairableHistoryError, translate_oserror
 from eternal_tui.history.file_set import OpenFiles
 from eternal_tui.history.filesystem import FileSystem, Paths
 from eternal_tui.history.journal import FIRST_CHARGE_ID, Change, PendingChanges, Record
@@ -95,13 +90,7 @@ class History:
         self._closed = False
 
     @classmethod
-    def open(
-        cls,
-        folder: Path,
-        *,
-        now: Callable[[], float] = time.time,
-        fs: FileSystem | None = None,
-    ) -> Self:
+    def open(cls, folder: Path, *, now: Callable[[], float] = time.time, fs: FileSystem | None = None) -> Self:
         """Open the history of a folder; create both if missing and repair damage.
 
         Args:

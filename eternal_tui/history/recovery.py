@@ -29,11 +29,7 @@ from eternal_tui.history.document import (
     record_line,
     write_document,
 )
-from eternal_tui.history.errors import (
-    CorruptDocumentError,
-    CorruptHeaderError,
-    UnrepairableHistoryError,
-)
+from eternal_tui.history.errors import CorruptDocumentError, CorruptHeaderError, UnrepairableHistoryError
 from eternal_tui.history.filesystem import FileSystem, Paths, copy_file, link_or_copy, read_all
 from eternal_tui.history.journal import (
     FIRST_CHARGE_ID,

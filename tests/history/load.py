@@ -55,14 +55,7 @@ class _MixedLoad:
         self.histories: list[History] = []
 
     def run(self, steps: int) -> None:
-        weights = {
-            self.add: 8,
-            self.update: 9,
-            self.delete: 2,
-            self.restore: 1,
-            self.compact: 4,
-            self.close: 2,
-        }
+        weights = {self.add: 8, self.update: 9, self.delete: 2, self.restore: 1, self.compact: 4, self.close: 2}
         for step in range(1, steps + 1):
             action = self.choose.choices(list(weights), list(weights.values()))[0]
             if not self.ledger.acknowledged:

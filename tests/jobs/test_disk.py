@@ -62,12 +62,7 @@ async def test_unwritten_intent_is_not_sent(
 
 @pytest.mark.parametrize(("code", "kinds", "kind"), FAILURES)
 async def test_unwritten_id_is_shown_and_written_later(
-    bench: Bench,
-    files: FailingFileSystem,
-    tmp_path: Path,
-    code: int,
-    kinds: frozenset[str],
-    kind: type[HistoryError],
+    bench: Bench, files: FailingFileSystem, tmp_path: Path, code: int, kinds: frozenset[str], kind: type[HistoryError]
 ) -> None:
     """Through polls that would clear its trouble, until the disk takes it; then it survives a kill."""
     bench.sandbox.inject(Fault.SLOW, times=1, on=FaultPlace.POST)

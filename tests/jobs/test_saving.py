@@ -14,13 +14,7 @@ from hypothesis import strategies as st
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.config.settings import Settings
 from eternal_tui.core.sanitize import UntrustedText, sanitize
-from eternal_tui.jobs.copies import (
-    MAX_FILENAME_BYTES,
-    MAX_FILENAME_CHARS,
-    copy_to,
-    safe_filename,
-    suggest_filename,
-)
+from eternal_tui.jobs.copies import MAX_FILENAME_BYTES, MAX_FILENAME_CHARS, copy_to, safe_filename, suggest_filename
 from eternal_tui.jobs.model import Job
 
 CREATED_AT = datetime(2026, 3, 4, 15, 6, 7).timestamp()  # noqa: DTZ001 - names are in local time
