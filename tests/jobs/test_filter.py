@@ -73,37 +73,27 @@ def test_a_word_within_a_state_finds_nothing() -> None:
         ("", [1, 2, 3, 4]),
         ("red", [1, 2]),
         ("RED rain", [1]),
-        ('"red umb', [1]),
         ('"red umbrella" -rain', []),
-        ("-red", [3, 4]),
         ('-"red umbrella"', [2, 3, 4]),
         ("strasse", [3]),
-        ("café", [3]),
         ("wide", [3]),
         ("req-77", [3]),
         ("again", [4]),
-        ("6870", [1, 2, 3, 4]),
         ("state:failed", [1]),
-        ("state:fai", [1]),
         ("state:failed,running", [1, 2]),
         ("-state:failed", [2, 3, 4]),
         ("state:saved,failed type:image", [1, 3]),
         ("state:done", [3]),
         ("state:unfinished", [2]),
-        ("type:image,video", [1, 2, 3, 4]),
-        ("rating:0", [1, 2, 4]),
         ("rating:>=4", [3]),
         ("rating:rejected", []),
         ("template:red", [4]),
         ("account:ab", [3]),
         ("until:2d", [1]),
         ("since:2023-11-14 until:2023-11-14", [2, 3, 4]),
-        ("state:saved", [3]),
         ("state:attention", [1, 4]),
-        ("type:video", [2]),
         ("type:clip", [2]),
         ("type:pic", [1, 3, 4]),
-        ("char:ast", [1, 3, 4]),
         ("char:6870 red", [1, 2]),
         ("tag:post", [2]),
         ("tag:=post", []),
@@ -111,14 +101,11 @@ def test_a_word_within_a_state_finds_nothing() -> None:
         ("char:=elara", [2]),
         ("char:=ela", []),
         ("star:yes", [2]),
-        ("batch:4f", [2, 3]),
         ("batch:any", [2, 3]),
         ("-batch:any", [1, 4]),
-        ("star:no", [1, 3, 4]),
         ("since:2d", [2, 3, 4]),
         ("since:2", [1, 2, 3, 4]),
         ("since:2023-11-1", [1, 2, 3, 4]),
-        ("since:2023-11-14", [2, 3, 4]),
         ("state: type: -", [1, 2, 3, 4]),
     ],
 )
@@ -182,9 +169,8 @@ def test_header_totals_filter_and_statistics_agree() -> None:
         return sum(map(compile_filter(text, "since:today", now=NOW), jobs))
 
     day = stats.days[0]
+    for state in ("failed", "rejected", "unsent"):
+        assert found(f"state:{state}") == getattr(counts, f"{state}_today") == getattr(day, state) > 0
     assert found("state:done") == counts.done_today == day.succeeded > 1
-    assert found("state:failed") == counts.failed_today == day.failed > 0
-    assert found("state:rejected") == counts.rejected_today == day.rejected > 0
-    assert found("state:unsent") == counts.unsent_today == day.unsent > 0
     assert found("state:running") == counts.running > 0
     assert found("state:unconfirmed") == counts.unconfirmed > 0
