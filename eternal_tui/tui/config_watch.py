@@ -23,7 +23,7 @@ def preference_errors(settings: Settings) -> list[SafeText]:
     if settings.theme and settings.theme not in themes.theme_names():
         own = ", ".join(each.name for each in themes.THEMES)
         found.append(
-            format_safe('theme: there is no "{name}". The program\'s own are {own}.', name=settings.theme, own=own),
+            format_safe('theme: there is no "{name}". The program\'s own are {own}.', name=settings.theme, own=own)
         )
     if settings.keys:
         from eternal_tui.tui.input.keymap import keymap_errors

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -141,17 +141,13 @@ def _time_row(job: Job) -> DetailRow:
 
 def timeline_rows(job: Job) -> list[DetailRow]:
     """Return the events, oldest first."""
-    return [
-        DetailRow(
-            format_datetime(event.at, "%H:%M:%S"),
-            # The request id has a row of its own.
-            join_safe(" ", sanitize(event.summary), sanitize(event.detail, limit=160))
-            if event.detail and event.detail != job.request_id
-            else sanitize(event.summary),
-            "$text-muted",
-        )
-        for event in job.timeline[-MAX_SHOWN_EVENTS:]
-    ]
+    rows = []
+    for event in job.timeline[-MAX_SHOWN_EVENTS:]:
+        # The request id has a row of its own.
+        detail = "" if event.detail == job.request_id else event.detail
+        text = join_safe(" ", sanitize(event.summary), *([sanitize(detail, limit=160)] if detail else ()))
+        rows.append(DetailRow(format_datetime(event.at, "%H:%M:%S"), text, "$text-muted"))
+    return rows
 
 
 def request_json(job: Job) -> SafeText:
@@ -173,23 +169,21 @@ def render_detail(job: Job, raw_responses: Mapping[str, Any], *, width: int, wit
     prompt = sanitize_block(job.request.prompt, limit=4_000)
     lines = [Content.styled(line, "$foreground bold") for line in _wrap(prompt, width)]
     lines += [Content(""), *_render_rows(detail_rows(job), width)]
+    sections: list[tuple[SafeText, Iterable[Content]]] = []
     if job.timeline:
-        lines += [Content(""), _heading(SafeText("Events")), *_render_rows(timeline_rows(job), width)]
+        sections.append((SafeText("Events"), _render_rows(timeline_rows(job), width)))
+    if with_json:
+        sections.append((SafeText("Request body"), _json_lines(request_json(job), width)))
+        titles = {"submit_answer": SafeText("Response"), "last_answer": SafeText("Last poll response")}
+        for name, title in titles.items():
+            if isinstance(raw := raw_responses.get(name), str):
+                sections.append((title, _json_lines(response_text(raw), width)))
+    for title, content in sections:
+        lines += [Content(""), Content.styled(title, "$text-accent"), *content]
     if not with_json:
         hint = SafeText("J: show the JSON sent and received")
-        return Content("\n").join(
-            [*lines, Content(""), *(Content.styled(x, "$text-muted") for x in _wrap(hint, width))]
-        )
-    lines += [Content(""), _heading(SafeText("Request body")), *_json_lines(request_json(job), width)]
-    titles = {"submit_answer": SafeText("Response"), "last_answer": SafeText("Last poll response")}
-    for name, title in titles.items():
-        if isinstance(raw := raw_responses.get(name), str):
-            lines += [Content(""), _heading(title), *_json_lines(response_text(raw), width)]
+        lines += [Content(""), *(Content.styled(line, "$text-muted") for line in _wrap(hint, width))]
     return Content("\n").join(lines)
-
-
-def _heading(text: SafeText) -> Content:
-    return Content.styled(text, "$text-accent")
 
 
 def _json_lines(text: SafeText, width: int) -> Iterator[Content]:

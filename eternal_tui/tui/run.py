@@ -77,14 +77,7 @@ def _build_app(
         if sandbox is not None:
             sandbox.close()
         raise
-    return EternalApp(
-        services,
-        choice.graphics,
-        environ,
-        unread_input=terminal.unread,
-        guard=guard,
-        has_tour=has_tour,
-    )
+    return EternalApp(services, choice.graphics, environ, unread_input=terminal.unread, guard=guard, has_tour=has_tour)
 
 
 def _launch_demo(environ: Mapping[str, str], state_dir: Path | None, *, has_samples: bool) -> DemoService:

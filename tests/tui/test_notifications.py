@@ -79,11 +79,7 @@ async def test_a_batch_is_notified_when_all_of_it_has_ended() -> None:
 
 @pytest.mark.parametrize(
     ("focused", "notify"),
-    [
-        (True, {}),
-        (False, {"bell": False, "desktop": False}),
-        (False, {"quiet_hours": QUIET_HOURS_NOW}),
-    ],
+    [(True, {}), (False, {"bell": False, "desktop": False}), (False, {"quiet_hours": QUIET_HOURS_NOW})],
     ids=["focused", "off", "quiet hours"],
 )
 async def test_no_bell_with_focus_or_by_settings(focused: bool, notify: dict[str, Any]) -> None:

@@ -14,14 +14,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from eternal_tui.config.credentials import (
-    ApiKeyError,
-    has_keyring,
-    key_file,
-    key_header_advice,
-    parse_key,
-    store_key,
-)
+from eternal_tui.config.credentials import ApiKeyError, has_keyring, key_file, key_header_advice, parse_key, store_key
 from eternal_tui.config.settings import API_KEY_URL
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.core.secret import Secret

@@ -339,11 +339,7 @@ class CreateCharacter(Dialog[str]):
         question = format_safe("Create a character from “{prompt}”? It costs {cost}.", prompt=prompt, cost=cost)
         if price is None and self._services.settings.daily_cap is not None:
             question = join_safe(" ", question, SafeText("It may exceed your daily_cap."))
-        asked = ConfirmDialog(
-            question,
-            title=SafeText("This costs credits"),
-            yes=SafeText("create"),
-        )
+        asked = ConfirmDialog(question, title=SafeText("This costs credits"), yes=SafeText("create"))
         if self._is_sent or not await self.app.push_screen_wait(asked) or self._is_sent:
             return
         self._is_sent = self._is_waiting = True

@@ -67,12 +67,7 @@ class Workspace(Container):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("jobs")]
 
 
-BREAKPOINTS = [
-    (0, "-tiny"),
-    (80, "-normal"),
-    (MIN_WIDE_COLUMNS, "-wide"),
-    (MIN_SIDE_BY_SIDE_COLUMNS, "-widest"),
-]
+BREAKPOINTS = [(0, "-tiny"), (80, "-normal"), (MIN_WIDE_COLUMNS, "-wide"), (MIN_SIDE_BY_SIDE_COLUMNS, "-widest")]
 """Columns from which the screen has these classes."""
 
 

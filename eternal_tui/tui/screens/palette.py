@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     from eternal_tui.drafts.stores import Preset
     from eternal_tui.tui.screens.main import MainScreen
 
-MAX_JOBS = 20
-MAX_CHARACTERS = 20
-MAX_PRESETS = 20
-"""Hits of each kind: more typing finds the others."""
+MAX_HITS = 20
+"""Most jobs, characters and presets each: more typing finds the others."""
 
 _EXCLUDED_ACTION_IDS = frozenset(
     {"app.palette", "jobs.palette", "jobs.new", "jobs.characters", "jobs.help", "jobs.quit"}
@@ -174,7 +172,7 @@ async def _find_jobs(screen: MainScreen, query: str) -> AsyncIterator[Hit]:
             title = format_safe("Job {id} {name}", id=job.id, name=sanitize(job.name, limit=40))
             yield _hit(score, title, job.request.prompt, partial(_go_to_job, screen, job.id))
             count += 1
-            if count == MAX_JOBS:
+            if count == MAX_HITS:
                 return
         await asyncio.sleep(0)
 
@@ -192,7 +190,7 @@ def _go_to_job(screen: MainScreen, job_id: int) -> None:
 def _find_characters(screen: MainScreen, words: Sequence[str]) -> Iterator[Hit]:
     allowed = screen.services.characters.allowed
     fitting = (each for each in allowed if _contains_all(f"character {each.name} {each.username} {each.id}", words))
-    for each in islice(fitting, MAX_CHARACTERS):
+    for each in islice(fitting, MAX_HITS):
         title = format_safe("Character {name} {id}", name=sanitize(each.name, limit=60), id=each.id)
         yield _hit(NAME_SCORE, title, each.description, partial(screen.form_requests.use_character, each.id))
 
@@ -201,7 +199,7 @@ def _find_presets(screen: MainScreen, presets: Sequence[Preset], words: Sequence
     from eternal_tui.tui.request_form.dialogs import summarize_draft
 
     fitting = (each for each in presets if _contains_all(f"preset {each.name}", words))
-    for each in islice(fitting, MAX_PRESETS):
+    for each in islice(fitting, MAX_HITS):
         title = format_safe("Preset {name}", name=each.name)
         yield _hit(NAME_SCORE, title, summarize_draft(each.draft), partial(_use_preset, screen, each))
 

@@ -17,7 +17,7 @@ from eternal_tui.drafts.stores import Presets, PresetStore
 from eternal_tui.jobs.model import JobState, to_record
 from eternal_tui.services import Services
 from eternal_tui.tui.screens.main import MainScreen
-from eternal_tui.tui.screens.palette import MAX_JOBS, WorkbenchProvider
+from eternal_tui.tui.screens.palette import MAX_HITS, WorkbenchProvider
 from tests.tui.jobs import make_job
 from tests.tui.request_form.form_app import CHARACTERS
 from tests.tui.screens.stage import make_services, open_app, wait_idle, wait_until
@@ -96,10 +96,10 @@ async def test_characters_and_presets_fill_the_form(tmp_path: Path) -> None:
 
 
 async def test_a_long_history_offers_a_page(tmp_path: Path) -> None:
-    bench = services_with_jobs(tmp_path, *(f"Boat number {number}" for number in range(MAX_JOBS + 5)))
+    bench = services_with_jobs(tmp_path, *(f"Boat number {number}" for number in range(MAX_HITS + 5)))
     async with open_app(bench) as (screen, _pilot):
         found = await find_hits(screen, "boat")
-        newest = [job.id for job in bench.jobs.store.newest_first()][:MAX_JOBS]
+        newest = [job.id for job in bench.jobs.store.newest_first()][:MAX_HITS]
         assert [int((hit.text or "").split()[1]) for hit in found] == newest
 
 
