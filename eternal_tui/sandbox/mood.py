@@ -34,25 +34,16 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 _PALETTES = {
-    "dawn": (
-        "2b3a67 7a6da6 f2a488 ffe0b0 8d7fa8 2a2745 fff1c9",
-        "3d5a80 98b4d9 f7cfc0 fff0d0 8fa5c2 2c3f58 fff6dc",
-    ),
+    "dawn": ("2b3a67 7a6da6 f2a488 ffe0b0 8d7fa8 2a2745 fff1c9", "3d5a80 98b4d9 f7cfc0 fff0d0 8fa5c2 2c3f58 fff6dc"),
     "day": ("2372b0 5fb0dd b4dfee f5f4dc 83b3c6 1d4a50 fffbe0", "15808a 62bfb4 c8e8cc fdf1c8 7fb8a8 17494a fff9d6"),
     "dusk": (
         "2d1b4e 7a2f6b e2604f ffbf69 8e4169 1f1233 ffe39a",
         "14213d 5b3a7e d9637a ffc9a0 6f4a86 171638 ffe9c0",
         "1b2a49 28617a e58f5c ffd48a 4a6478 141f33 fff0b8",
     ),
-    "night": (
-        "060b23 10204b 23437a 5683b0 24406e 070d1f f4f1d8",
-        "0b0f1f 1c1a45 3d2a6b 85579c 33285e 0b0a1e f6e7ff",
-    ),
+    "night": ("060b23 10204b 23437a 5683b0 24406e 070d1f f4f1d8", "0b0f1f 1c1a45 3d2a6b 85579c 33285e 0b0a1e f6e7ff"),
     "grey": ("3b4a5a 5f7384 93a6ae ccd4d4 75888f 26323b f0f4f4", "364156 5d6b8a 98a3b8 d6d3d1 74809b 222a3d f4efe6"),
-    "winter": (
-        "4f76a8 92b6d8 cfe1ef fbf1e6 a3bdd6 3a5778 fffaf0",
-        "6a6fa6 a9a6d0 dcd3e8 ffeadb b3b4d6 474a78 fff4e6",
-    ),
+    "winter": ("4f76a8 92b6d8 cfe1ef fbf1e6 a3bdd6 3a5778 fffaf0", "6a6fa6 a9a6d0 dcd3e8 ffeadb b3b4d6 474a78 fff4e6"),
 }
 _LOCATIONS = {
     "sea": "harbour harbor sea ocean beach boat boats sail sailing ship ferry coast pier lighthouse island lake surf",

@@ -168,10 +168,7 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(tmp_pat
         else:
             writer.write(response_head(content_length=len(jpeg)) + jpeg)
 
-    async with (
-        serve_storage(handler, server_side) as there,
-        open_downloader(results, **options) as fetch,
-    ):
+    async with serve_storage(handler, server_side) as there, open_downloader(results, **options) as fetch:
         saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
         assert saved.path.read_bytes() == jpeg
         with pytest.raises(StorageUnreachable):

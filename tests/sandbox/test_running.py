@@ -113,8 +113,7 @@ def parse_arguments(*words: str) -> argparse.Namespace:
 
 
 @pytest.mark.parametrize(
-    "words",
-    ["--fault nonsense", "--fault stuck@cdn", "--fault 500:150%", "--speed 0", "--speed nan", "--credits nan"],
+    "words", ["--fault nonsense", "--fault stuck@cdn", "--fault 500:150%", "--speed 0", "--speed nan", "--credits nan"]
 )
 def test_wrong_options_say_why(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(parse_arguments(*words.split())) == 2

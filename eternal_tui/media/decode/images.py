@@ -175,11 +175,7 @@ def is_animated(path: Path, limits: DecodeLimits) -> bool:
 
 
 def image_frame(
-    path: Path,
-    canvas: Canvas,
-    *,
-    background: tuple[int, int, int] = BLACK,
-    limits: DecodeLimits | None = None,
+    path: Path, canvas: Canvas, *, background: tuple[int, int, int] = BLACK, limits: DecodeLimits | None = None
 ) -> Frame:
     """Decode `path` to the largest upright frame on `canvas`, transparency over `background`.
 

@@ -17,13 +17,7 @@ import msgspec
 from eternal_tui.core.http import parse_retry_after
 from eternal_tui.core.network import Network, NetworkSetupError, Route, connection_failure_text
 from eternal_tui.media.download.url_policy import Resolver, check_host, is_allowed, resolve_host, validate_url
-from eternal_tui.media.errors import (
-    BrokenFile,
-    LinkExpired,
-    LinkRejected,
-    StorageRejected,
-    StorageUnreachable,
-)
+from eternal_tui.media.errors import BrokenFile, LinkExpired, LinkRejected, StorageRejected, StorageUnreachable
 from eternal_tui.media.limits import DownloadLimits, LinkPolicy
 
 if TYPE_CHECKING:
