@@ -40,7 +40,6 @@ def write_video(
     height: int = 64,
     frames: int = 24,
     rate: int = 24,
-    sound: bool = False,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write an H.264 clip whose frame number n is a grey of 8·n: frames can be told apart after scaling."""
@@ -48,15 +47,11 @@ def write_video(
         video = container.add_stream("libx264", rate=rate)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.options = {"preset": "ultrafast", "crf": "10", "g": "8"}
-        voice = container.add_stream("aac", rate=16_000) if sound else None
         for number in range(frames):
             grey = (number * 8) % 256
             image = Image.new("RGB", (width, height), (grey, grey, grey))
             container.mux(video.encode(to_video_frame(image)))
         container.mux(video.encode())
-        if voice is not None:
-            container.mux(voice.encode(silent_frame()))
-            container.mux(voice.encode())
     return path
 
 
@@ -94,19 +89,15 @@ def to_video_frame(image: Image.Image) -> av.VideoFrame:
 
 def write_audio_only(path: Path) -> Path:
     """Write an MP4 that holds nothing to see."""
-    with av.open(str(path), "w") as container:
-        voice = container.add_stream("aac", rate=16_000)
-        container.mux(voice.encode(silent_frame()))
-        container.mux(voice.encode())
-    return path
-
-
-def silent_frame() -> av.AudioFrame:
     frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
     frame.sample_rate = 16_000
     for plane in frame.planes:
         plane.update(bytes(plane.buffer_size))
-    return frame
+    with av.open(str(path), "w") as container:
+        voice = container.add_stream("aac", rate=16_000)
+        container.mux(voice.encode(frame))
+        container.mux(voice.encode())
+    return path
 
 
 def as_image(frame: Frame) -> Image.Image:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.core.network import Network
-from eternal_tui.media.decode.filetype import DownloadedFile
+from eternal_tui.media.decode.filetype import DownloadedFile, MediaKind
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.errors import BrokenFile, ResultError
 from eternal_tui.media.limits import DownloadLimits, LinkPolicy
@@ -102,28 +102,37 @@ async def open_downloader(
         await made.close()
 
 
-async def fetch(
-    results: Path,
-    handler: Handler,
-    *,
-    expect: Any = "image",
-    encrypted: bool = False,
-    on_slow: Any = None,
-    **options: Any,
+Fetch = Callable[..., Awaitable[DownloadedFile]]
+
+
+@asynccontextmanager
+async def open_storage(
+    results: Path, handler: Handler, *, tls: ssl.SSLContext | None = None, **options: Any
+) -> AsyncIterator[tuple[StorageServer, Fetch]]:
+    """Yield a storage host, and what fetches a URL into `results`, by default as the image of job 7."""
+    async with serve_storage(handler, tls) as host, open_downloader(results, **options) as downloader:
+
+        def fetch(url: str, *, name: str = "7", expect: MediaKind = "image", **more: Any) -> Awaitable[DownloadedFile]:
+            return downloader.fetch(url, name=name, expect=expect, **more)
+
+        yield host, fetch
+
+
+async def fetch_result(
+    results: Path, handler: Handler, *, limits: DownloadLimits | None = None, **more: Any
 ) -> tuple[DownloadedFile, list[ReceivedRequest]]:
     """Return the result of job 7 as `handler` serves it, and what it was asked."""
-    async with serve_storage(handler) as host, open_downloader(results, **options) as downloader:
-        call = downloader.fetch(host.url(), name="7", expect=expect, encrypted=encrypted, on_slow=on_slow)
-        return await call, host.requests
+    async with open_storage(results, handler, limits=limits) as (host, fetch):
+        return await fetch(host.url(), **more), host.requests
 
 
 async def fetch_refused(
     results: Path, handler: Handler, error: type[ResultError] = BrokenFile, match: str = ".", **options: Any
 ) -> tuple[Any, list[ReceivedRequest]]:
     """Return the error with which a fetch ends that leaves no file, and what was asked."""
-    with pytest.raises(error, match=match) as caught:
-        async with serve_storage(handler) as host, open_downloader(results, **options) as downloader:
-            await downloader.fetch(host.url(), name="7", expect="image")
+    async with open_storage(results, handler, **options) as (host, fetch):
+        with pytest.raises(error, match=match) as caught:
+            await fetch(host.url())
     assert file_names(results) == []
     assert "Not charged again" in str(caught.value)
     return caught.value, host.requests

@@ -41,6 +41,7 @@ def test_a_whole_file_is_checked_and_shown(tmp_path: Path, name: str) -> None:
     found = check(data, expect)
     assert (found.width, found.height, found.note, check_magic(data).suffix) == (96, 64, "", suffix)
     assert found.seconds == pytest.approx(seconds, abs=0.001)
+    assert found.has_sound == ("sound" in name)
     path = tmp_path / f"shown.{suffix}"
     path.write_bytes(data)
     if not seconds:

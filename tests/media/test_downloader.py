@@ -20,10 +20,11 @@ from tests.media.storage import (
     FakeSleep,
     Handler,
     ReceivedRequest,
-    fetch,
     fetch_refused,
+    fetch_result,
     file_names,
     open_downloader,
+    open_storage,
     respond_with,
     response_head,
     serve_storage,
@@ -32,7 +33,7 @@ from tests.media.storage import (
 
 async def test_an_image_is_saved_whole_private_and_under_our_own_name(tmp_path: Path, jpeg: bytes) -> None:
     results = tmp_path / "results"
-    saved, _ = await fetch(results, respond_with(jpeg))
+    saved, _ = await fetch_result(results, respond_with(jpeg))
     assert saved.path == results / "7.jpg"
     assert saved.path.read_bytes() == jpeg
     assert (saved.kind, saved.bytes, saved.width, saved.height) == ("image", len(jpeg), 96, 64)
@@ -42,18 +43,18 @@ async def test_an_image_is_saved_whole_private_and_under_our_own_name(tmp_path: 
 
 
 async def test_a_video_and_an_avif_are_saved_with_their_facts(tmp_path: Path, clip: bytes) -> None:
-    saved, _ = await fetch(tmp_path, respond_with(clip), expect="video")
+    saved, _ = await fetch_result(tmp_path, respond_with(clip), expect="video")
     assert (saved.path.name, saved.kind, saved.width, saved.height, saved.codec) == ("7.mp4", "video", 96, 64, "h264")
     assert saved.seconds == pytest.approx(1.0)
     assert not saved.has_sound
-    saved, _ = await fetch(tmp_path, respond_with(encode_image(make_image(), "AVIF")))
+    saved, _ = await fetch_result(tmp_path, respond_with(encode_image(make_image(), "AVIF")))
     assert (saved.path.name, saved.width, saved.height) == ("7.avif", 96, 64)
 
 
 async def test_an_encrypted_result_is_kept_as_it_came(tmp_path: Path) -> None:
     """Also when it looks like a web page: nothing can be known of a cipher's first bytes."""
     sealed = b"<html>" + bytes(range(256))
-    saved, _ = await fetch(tmp_path, respond_with(sealed), encrypted=True)
+    saved, _ = await fetch_result(tmp_path, respond_with(sealed), encrypted=True)
     assert (saved.path.name, saved.kind, saved.path.read_bytes()) == ("7.bin", "encrypted", sealed)
 
 
@@ -69,7 +70,7 @@ async def test_the_request_says_nothing_about_us(tmp_path: Path, jpeg: bytes, mo
         else:
             writer.write(response_head(content_length=len(jpeg)) + jpeg)
 
-    _, requests = await fetch(tmp_path / "results", handler)
+    _, requests = await fetch_result(tmp_path / "results", handler)
     assert [asked.path for asked in requests] == ["/result", "/there"]
     for asked in requests:
         assert b"canary" not in asked.raw
@@ -150,7 +151,7 @@ async def test_what_was_not_expected_is_kept_and_named(
     tmp_path: Path, request: pytest.FixtureRequest, body: str | bytes, expect: MediaKind, suffix: str, note: str
 ) -> None:
     data: bytes = request.getfixturevalue(body) if isinstance(body, str) else body
-    saved, _ = await fetch(tmp_path, respond_with(data), expect=expect)
+    saved, _ = await fetch_result(tmp_path, respond_with(data), expect=expect)
     assert saved.path.read_bytes() == data
     assert (saved.path.name, saved.note[: len(note)]) == (f"7.{suffix}", note)
 
@@ -190,7 +191,7 @@ def interrupt_every(step: int, body: bytes, *, etag: str = '"v1"', ranges: str =
 
 async def test_a_cut_transfer_goes_on_where_it_broke_off(tmp_path: Path, big_jpeg: bytes) -> None:
     step = len(big_jpeg) // 3
-    saved, requests = await fetch(tmp_path, interrupt_every(step, big_jpeg))
+    saved, requests = await fetch_result(tmp_path, interrupt_every(step, big_jpeg))
     assert saved.path.read_bytes() == big_jpeg
     resumed = [f"bytes={step * cut}-" for cut in range(1, len(requests))]
     assert [asked.headers.get("range") for asked in requests] == [None, *resumed]
@@ -199,10 +200,10 @@ async def test_a_cut_transfer_goes_on_where_it_broke_off(tmp_path: Path, big_jpe
 
 async def test_what_three_cuts_left_is_gone_on_with_by_the_next_fetch(tmp_path: Path, big_jpeg: bytes) -> None:
     step = 64 * 1024
-    async with serve_storage(interrupt_every(step, big_jpeg)) as host, open_downloader(tmp_path) as downloader:
+    async with open_storage(tmp_path, interrupt_every(step, big_jpeg)) as (host, fetch):
         while "7.jpg" not in file_names(tmp_path) and len(host.requests) < 40:
             with contextlib.suppress(StorageUnreachable):
-                await downloader.fetch(host.url(), name="7", expect="image")
+                await fetch(host.url())
     assert (tmp_path / "7.jpg").read_bytes() == big_jpeg
     assert len(host.requests) == -(-len(big_jpeg) // step)
     assert file_names(tmp_path) == ["7.jpg"]
@@ -231,7 +232,7 @@ async def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(
         else:
             writer.write(response_head(content_length=len(jpeg), etag='"v2"') + jpeg)
 
-    saved, requests = await fetch(tmp_path, handler)
+    saved, requests = await fetch_result(tmp_path, handler)
     assert saved.path.read_bytes() == jpeg
     assert requests[1].headers["range"].startswith("bytes=")
     assert len(requests) == (2 if second.startswith("200") else 3)
@@ -285,7 +286,7 @@ async def test_fetch_unpacks_a_body_that_came_packed(tmp_path: Path, jpeg: bytes
     """A storage that packs unasked is no reason to lose what was paid."""
     packed = zlib.compress(jpeg) if encoding == "deflate" else gzip.compress(jpeg, mtime=0)
     handler = respond_with(packed, content_encoding=encoding, etag='"a"', accept_ranges="bytes")
-    assert (await fetch(tmp_path, handler))[0].path.read_bytes() == jpeg
+    assert (await fetch_result(tmp_path, handler))[0].path.read_bytes() == jpeg
 
 
 @pytest.mark.parametrize(
@@ -321,7 +322,7 @@ async def test_fetch_takes_the_whole_file_under_another_status(
     headers = {"content_range": content_range.format(last=len(jpeg) - 1, size=len(jpeg))} if content_range else {}
     handler = respond_with(jpeg, status, **headers)
     if taken:
-        assert (await fetch(tmp_path, handler))[0].path.read_bytes() == jpeg
+        assert (await fetch_result(tmp_path, handler))[0].path.read_bytes() == jpeg
     else:
         await fetch_refused(tmp_path, handler)
 
@@ -334,7 +335,7 @@ async def test_fetch_reports_a_body_that_drips_and_goes_on(tmp_path: Path, jpeg:
         await slow.wait()
         writer.write(jpeg[1:])
 
-    await fetch(tmp_path, drip, on_slow=slow.set, limits=DownloadLimits(slow_window_seconds=0.05))
+    await fetch_result(tmp_path, drip, on_slow=slow.set, limits=DownloadLimits(slow_window_seconds=0.05))
     assert file_names(tmp_path) == ["7.jpg"]
 
 
@@ -357,8 +358,8 @@ async def test_a_cancelled_fetch_leaves_nothing(tmp_path: Path, jpeg: bytes) -> 
         begun.set()
         await asyncio.Event().wait()
 
-    async with serve_storage(handler) as host, open_downloader(tmp_path) as downloader:
-        task = asyncio.create_task(downloader.fetch(host.url(), name="7", expect="image"))
+    async with open_storage(tmp_path, handler) as (host, fetch):
+        task = asyncio.ensure_future(fetch(host.url()))
         await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -370,7 +371,7 @@ async def test_a_cancelled_fetch_leaves_nothing(tmp_path: Path, jpeg: bytes) -> 
 async def test_no_error_carries_the_link_or_the_server_s_text(tmp_path: Path, status: str) -> None:
     """Signed links are secrets, and the text of a storage is untrusted."""
     handler = respond_with(b"<CANARY>", status, location="http://user:CANARY@CANARY/")
-    async with serve_storage(handler) as host, open_downloader(tmp_path) as downloader:
+    async with open_storage(tmp_path, handler) as (host, fetch):
         with pytest.raises(ResultError) as caught:
-            await downloader.fetch(host.url("/?signature=CANARY"), name="7", expect="image")
+            await fetch(host.url("/?signature=CANARY"))
     assert "CANARY" not in str(caught.value)

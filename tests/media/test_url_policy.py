@@ -23,6 +23,7 @@ from tests.media.storage import (
     fetch_refused,
     file_names,
     open_downloader,
+    open_storage,
     respond_with,
     response_head,
     serve_storage,
@@ -59,12 +60,14 @@ async def test_a_public_service_s_link_never_leads_into_a_private_network(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
     """Nor does it through a proxy, which would look the name up."""
-    async with serve_storage(respond_with(jpeg)) as there:
+    async with open_storage(tmp_path, respond_with(jpeg), public=True, resolve=fail_on_resolve) as (there, fetch):
         link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"
-        for environ in ({}, {"http_proxy": there.url("")}):
-            async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as downloader:
-                with pytest.raises(LinkRejected):
-                    await downloader.fetch(link, name="7", expect="image")
+        environ = {"http_proxy": there.url("")}
+        with pytest.raises(LinkRejected):
+            await fetch(link)
+        async with open_downloader(tmp_path, public=True, environ=environ, resolve=fail_on_resolve) as downloader:
+            with pytest.raises(LinkRejected):
+                await downloader.fetch(link, name="7", expect="image")
     assert there.requests == []
     assert file_names(tmp_path) == []
 
@@ -78,12 +81,10 @@ def resolve_to(*addresses: str) -> Resolver:
 
 @pytest.mark.parametrize("found", [["127.0.0.1"], ["1.1.1.1", "10.0.0.1"], ["::ffff:127.0.0.1"], ["fe80::1%lo"]])
 async def test_a_name_that_resolves_inwards_is_refused(tmp_path: Path, jpeg: bytes, found: list[str]) -> None:
-    async with (
-        serve_storage(respond_with(jpeg)) as there,
-        open_downloader(tmp_path, public=True, resolve=resolve_to(*found)) as fetch,
-    ):
+    options: dict[str, Any] = {"public": True, "resolve": resolve_to(*found)}
+    async with open_storage(tmp_path, respond_with(jpeg), **options) as (there, fetch):
         with pytest.raises(LinkRejected, match="private network"):
-            await fetch.fetch(there.url(host="cdn.example"), name="7", expect="image")
+            await fetch(there.url(host="cdn.example"))
     assert there.requests == []
 
 
@@ -93,26 +94,21 @@ async def test_the_connection_goes_to_the_address_that_was_checked(tmp_path: Pat
 
     async def resolve(host: str, port: int) -> list[str]:
         asked.append(host)
-        return ["127.0.0.1"]
+        return ["127.0.0.2", "127.0.0.1"]  # nothing listens on the first
 
-    async with serve_storage(respond_with(jpeg)) as there, open_downloader(tmp_path, resolve=resolve) as fetch:
-        await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
+    async with open_storage(tmp_path, respond_with(jpeg), resolve=resolve) as (there, fetch):
+        await fetch(there.url(host="cdn.invalid"))
     assert asked == ["cdn.invalid"]
     assert there.requests[0].headers["host"] == f"cdn.invalid:{there.port}"
 
 
-async def test_an_unknown_name_and_a_dead_first_address(tmp_path: Path, jpeg: bytes) -> None:
-    async def unknown(host: str, port: int) -> list[str]:
+async def test_an_unknown_name_is_unreachable(tmp_path: Path) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
         raise OSError
 
-    second = resolve_to("127.0.0.2", "127.0.0.1")  # nothing listens on the first
-    async with serve_storage(respond_with(jpeg)) as there:
-        async with open_downloader(tmp_path, resolve=unknown) as fetch:
-            with pytest.raises(StorageUnreachable, match="name was not found"):
-                await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
-        async with open_downloader(tmp_path, resolve=second) as fetch:
-            saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
-    assert saved.path.read_bytes() == jpeg
+    async with open_downloader(tmp_path, resolve=resolve) as downloader:
+        with pytest.raises(StorageUnreachable, match="name was not found"):
+            await downloader.fetch("http://cdn.invalid/", name="7", expect="image")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -124,10 +120,10 @@ async def test_redirects_are_followed_five_times_and_no_further(tmp_path: Path, 
         else:
             writer.write(response_head(content_length=len(jpeg)) + jpeg)
 
-    async with serve_storage(handler) as there, open_downloader(tmp_path) as fetch:
-        await fetch.fetch(there.url("/5"), name="7", expect="image")
+    async with open_storage(tmp_path, handler) as (there, fetch):
+        await fetch(there.url("/5"))
         with pytest.raises(LinkRejected, match="more than 5"):
-            await fetch.fetch(there.url("/6"), name="8", expect="image")
+            await fetch(there.url("/6"), name="8")
     assert file_names(tmp_path) == ["7.jpg"]
 
 
@@ -168,13 +164,12 @@ async def test_tls_is_checked_for_the_name_and_never_left_for_plain_http(tmp_pat
         else:
             writer.write(response_head(content_length=len(jpeg)) + jpeg)
 
-    async with serve_storage(handler, server_side) as there, open_downloader(results, **options) as fetch:
-        saved = await fetch.fetch(there.url(host="cdn.invalid"), name="7", expect="image")
-        assert saved.path.read_bytes() == jpeg
+    async with open_storage(results, handler, tls=server_side, **options) as (there, fetch):
+        assert (await fetch(there.url(host="cdn.invalid"))).path.read_bytes() == jpeg
         with pytest.raises(StorageUnreachable):
-            await fetch.fetch(there.url(host="other.invalid"), name="8", expect="image")
+            await fetch(there.url(host="other.invalid"), name="8")
         with pytest.raises(LinkRejected, match="plain http"):
-            await fetch.fetch(there.url("/down", host="cdn.invalid"), name="9", expect="image")
+            await fetch(there.url("/down", host="cdn.invalid"), name="9")
     assert file_names(results) == ["7.jpg"]
 
 
@@ -229,10 +224,10 @@ async def test_hostile_names_never_change_ours(tmp_path: Path, jpeg: bytes) -> N
         writer.write(response_head(content_length=len(jpeg), content_disposition=disposition, content_type=sent) + jpeg)
 
     saved = 0
-    async with serve_storage(handler) as there, open_downloader(results) as downloader:
+    async with open_storage(results, handler) as (there, fetch):
         for name in names:
             with contextlib.suppress(ResultError):
-                found = await downloader.fetch(there.url(f"/{name}?filename={name}"), name="0000012", expect="image")
+                found = await fetch(there.url(f"/{name}?filename={name}"), name="0000012")
                 assert found.path == results / "0000012.jpg"
                 saved += 1
     assert saved > 100
@@ -271,7 +266,7 @@ def test_plain_http_link_is_followed_only_where_the_service_or_the_setting_allow
 async def test_a_service_on_this_machine_leads_to_this_machine_and_no_other_private_one(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
-    async with serve_storage(respond_with(jpeg)) as there, open_downloader(tmp_path, resolve=fail_on_resolve) as fetch:
+    async with open_storage(tmp_path, respond_with(jpeg), resolve=fail_on_resolve) as (there, fetch):
         with pytest.raises(LinkRejected, match="private network"):
-            await fetch.fetch(f"http://{host}/a.jpg", name="7", expect="image")
-        await fetch.fetch(there.url(host="127.0.0.1."), name="7", expect="image")
+            await fetch(f"http://{host}/a.jpg")
+        await fetch(there.url(host="127.0.0.1."))

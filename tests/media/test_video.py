@@ -18,20 +18,12 @@ from PIL import Image
 from eternal_tui.media.decode.frame import Canvas, Viewport, visible_crop
 from eternal_tui.media.decode.video import AsyncVideo, TimedFrame, VideoReader, poster
 from eternal_tui.media.errors import BrokenFile
-from tests.media.corpus import clip_facts
-from tests.media.files import as_image, make_image, mean_difference, rotate_video, write_scene_video, write_video
+from tests.media.files import as_image, make_image, mean_difference, rotate_video, write_scene_video
 
 
 def frame_number(found: TimedFrame) -> int:
     """Return which frame this is, by its grey (see `write_clip`)."""
     return round(found.frame.rgb[len(found.frame.rgb) // 2] / 8)
-
-
-def test_facts(tmp_path: Path) -> None:
-    facts = clip_facts(write_video(tmp_path / "a.mp4", sound=True))
-    assert (facts.width, facts.height, facts.frame_rate, facts.codec) == (96, 64, 24.0, "h264")
-    assert facts.has_sound
-    assert facts.seconds == pytest.approx(1.0, abs=0.1)
 
 
 @pytest.mark.parametrize("columns", [1, 7, 30, 33])
