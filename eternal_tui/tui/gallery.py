@@ -153,9 +153,7 @@ class Gallery(JobView):
         self._shows_images = any(graphics.cell_size)
         self._grid = grid_for(1, 1, with_images=self._shows_images)
         self._thumbnails = ThumbnailCache(
-            graphics,
-            transmit=lambda data: write_to_terminal(self.app, data),
-            on_rendered=lambda _: self.redraw(),
+            graphics, transmit=lambda data: write_to_terminal(self.app, data), on_rendered=lambda _: self.redraw()
         )
         self._tiles: dict[int, _Tile] = {}
         self._rendering: tuple[ThumbnailKey, ...] = ()

@@ -67,10 +67,7 @@ def starts(folder: Path) -> Iterator[Row]:
     for _ in range(RUNS):
         for name, (command, environ, text) in commands.items():
             times[name].append(first_frame(command, environ, text))
-    goals = {
-        "eternal-tui, 200 jobs": "≤ 1.3 × bare",
-        "eternal-tui, 100,000 jobs": "≤ 1.5 × of 200 jobs",
-    }
+    goals = {"eternal-tui, 200 jobs": "≤ 1.3 × bare", "eternal-tui, 100,000 jobs": "≤ 1.5 × of 200 jobs"}
     for name, taken in times.items():
         ratios = {
             f"times {other}": round(statistics.median(a / b for a, b in zip(taken, times[other], strict=True)), 2)

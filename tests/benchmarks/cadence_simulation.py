@@ -105,11 +105,7 @@ def simulate(
         while True:
             began = time.perf_counter()
             wait = next_poll(
-                age=at,
-                observations=sightings,
-                model=durations.model(kind),
-                lateness_weight=weight,
-                max_wait=max_wait,
+                age=at, observations=sightings, model=durations.model(kind), lateness_weight=weight, max_wait=max_wait
             )
             spent += time.perf_counter() - began
             decisions += 1

@@ -17,14 +17,7 @@ from textual.worker import Worker, WorkerState
 
 from eternal_tui.core.sanitize import SafeText, split_safe_lines
 from eternal_tui.media.decode.filetype import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from eternal_tui.media.decode.frame import (
-    WHOLE_VIEWPORT,
-    Canvas,
-    Viewport,
-    pan_viewport,
-    visible_crop,
-    zoom_viewport,
-)
+from eternal_tui.media.decode.frame import WHOLE_VIEWPORT, Canvas, Viewport, pan_viewport, visible_crop, zoom_viewport
 from eternal_tui.media.decode.images import FrameCache, image_size, is_animated
 from eternal_tui.media.errors import ResultError, UnsupportedFile
 from eternal_tui.media.limits import DecodeLimits
