@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from textual.binding import Binding
-from textual.keys import Keys
+from textual.keys import Keys, key_to_character
 
 from eternal_tui.core.sanitize import SafeText, format_safe, sanitize
 from eternal_tui.tui.input.actions import ACTIONS_BY_ID, ALL_ACTIONS, PARENT_SCOPES, Action, Scope
@@ -15,6 +15,7 @@ INDISTINGUISHABLE_KEYS = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Ent
 """Keys a terminal cannot tell from another one."""
 
 _MODIFIER_KEYS = frozenset({"ctrl", "alt", "shift", "super", "meta", "hyper"})
+_SHORT_NAMES = {"slash": "/", "backslash": "\\", "minus": "-", "plus": "+"}
 _KEY_NAMES = frozenset(key.value.split("+")[-1] for key in Keys)
 
 
@@ -83,23 +84,12 @@ def _is_valid_key(key: str) -> bool:
     *modifiers, last = key.split("+")
     if not set(modifiers) <= _MODIFIER_KEYS:
         return False
-    # A sign goes by its Unicode name with underscores, as the defaults of the registry do.
-    return last in _KEY_NAMES or len(last) == 1 or _is_unicode_key_name(last)
+    return last in _KEY_NAMES or _character_of(last) is not None
 
 
-def _is_unicode_key_name(name: str) -> bool:
-    import unicodedata
-
-    words = {"slash": "/", "minus": "-", "plus": "+", "backslash": "\\", "asterisk": "*"}
-    if name in words:
-        return True
-    try:
-        unicodedata.lookup(
-            name.replace("_", " ").replace("less than", "less-than").replace("greater than", "greater-than")
-        )
-    except KeyError:
-        return False
-    return True
+def _character_of(name: str) -> str | None:
+    """Return the character that goes by its Unicode name with underscores, as in the table of actions."""
+    return _SHORT_NAMES.get(name) or key_to_character(name)
 
 
 def _conflict_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
@@ -110,11 +100,9 @@ def _conflict_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
             continue
         mine = ACTIONS_BY_ID[name]
         for other in ALL_ACTIONS:
-            if (
-                other.id == name
-                or not _scopes_overlap(mine, other)
-                or other.textual_action.endswith(mine.textual_action)
-            ):
+            if other.id == name or other.textual_action.endswith(mine.textual_action):
+                continue
+            if not _scopes_overlap(mine.scope, other.scope):
                 continue
             shared = _normalized_keys(effective_keys(mine, keymap)) & _normalized_keys(effective_keys(other, keymap))
             if shared and frozenset({name, other.id}) not in reported:
@@ -123,14 +111,8 @@ def _conflict_errors(keymap: Mapping[str, str]) -> Iterator[SafeText]:
                 yield format_safe("keys: {key} is given to both {one} and {other}.", key=key, one=name, other=other.id)
 
 
-def _scopes_overlap(one: Action, other: Action) -> bool:
-    return (
-        one.scope == other.scope or _is_inner_scope(one.scope, other.scope) or _is_inner_scope(other.scope, one.scope)
-    )
-
-
-def _is_inner_scope(inner: Scope, outer: Scope) -> bool:
-    return outer in PARENT_SCOPES.get(inner, ())
+def _scopes_overlap(one: Scope, other: Scope) -> bool:
+    return one == other or other in PARENT_SCOPES.get(one, ()) or one in PARENT_SCOPES.get(other, ())
 
 
 def _normalized_keys(keys: str) -> set[str]:
@@ -141,29 +123,12 @@ MAX_KEY_CHARS = 24
 """Characters of a key's name: the longest of the defaults and some more."""
 
 
-_KEY_LABELS = {
-    "question_mark": "?",
-    "exclamation_mark": "!",
-    "colon": ":",
-    "slash": "/",
-    "asterisk": "*",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "full_stop": ".",
-    "comma": ",",
-    "plus": "+",
-    "minus": "-",
-    "equals_sign": "=",
-    "less_than_sign": "<",
-    "greater_than_sign": ">",
-    "escape": "esc",
-}
-
-
 def key_label(keys: str) -> SafeText:
     """Return the first of a binding's keys as people write it."""
     key = sanitize(keys.partition(",")[0].strip(), limit=MAX_KEY_CHARS)
     if key.startswith("ctrl+"):
         return format_safe("^{key}", key=key.removeprefix("ctrl+"))
     held, plus, last = key.rpartition("+")
-    return format_safe("{held}{last}", held=held + plus, last=_KEY_LABELS.get(last, last))
+    character = _character_of(last) or ""
+    label = "esc" if last == "escape" else character if character.isprintable() and character.strip() else last
+    return format_safe("{held}{last}", held=held + plus, last=label)
