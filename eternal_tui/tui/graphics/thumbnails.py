@@ -52,7 +52,6 @@ class ThumbnailCache:
         self._on_rendered = on_rendered
         self._max_count = max_count
         self._fill = fill
-        self._decode_limits = DecodeLimits()
         self._drawings: OrderedDict[ThumbnailKey, Drawing] = OrderedDict()
 
     def get(self, key: ThumbnailKey) -> Drawing | None:
@@ -62,14 +61,16 @@ class ThumbnailCache:
             self._drawings.move_to_end(key)
         return found
 
-    async def render_missing(self, keys: Sequence[ThumbnailKey], delay_seconds: float = DECODE_DELAY_SECONDS) -> None:
-        """Render the missing ones after `delay_seconds` without a new call, which would cancel this one."""
-        await asyncio.sleep(delay_seconds)
+    async def render_missing(self, keys: Sequence[ThumbnailKey]) -> None:
+        """Render the missing ones after a moment without a new call, which would cancel this one."""
+        await asyncio.sleep(DECODE_DELAY_SECONDS)
         for one in keys:
             if one in self._drawings:
                 continue
-            drawing = await asyncio.to_thread(self._render, one)
-            self._add(one, drawing)
+            self._drawings[one] = drawing = await asyncio.to_thread(self._render, one)
+            self._transmit(drawing.transmit)
+            while len(self._drawings) > self._max_count:
+                self._evict_oldest()
             self._on_rendered(one)
 
     def retransmit(self) -> None:
@@ -82,12 +83,6 @@ class ThumbnailCache:
         while self._drawings:
             self._evict_oldest()
 
-    def _add(self, key: ThumbnailKey, drawing: Drawing) -> None:
-        self._drawings[key] = drawing
-        self._transmit(drawing.transmit)
-        while len(self._drawings) > self._max_count:
-            self._evict_oldest()
-
     def _evict_oldest(self) -> None:
         _, drawing = self._drawings.popitem(last=False)
         self._transmit(self._graphics.release(drawing.handle))
@@ -95,7 +90,7 @@ class ThumbnailCache:
     def _render(self, key: ThumbnailKey) -> Drawing:
         """Blocks: runs in a thread."""
         path, columns, rows = key
-        cell, limits = self._graphics.cell_size, self._decode_limits
+        cell, limits = self._graphics.cell_size, DecodeLimits()
         try:
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 frame = poster(path, Canvas(columns, rows, cell), limits=limits)

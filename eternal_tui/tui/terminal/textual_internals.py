@@ -17,15 +17,10 @@ def key_name(character: str) -> str:
     return _character_to_key(character)
 
 
-def terminal_driver(app: App[Any]) -> Any:
-    """Return the driver, None before the app runs."""
-    return app._driver
-
-
 def write_to_terminal(app: App[Any], sequence: str) -> None:
     """Write control sequences that are no part of the screen."""
-    if sequence and (driver := terminal_driver(app)) is not None:
-        driver.write(sequence)
+    if sequence and app._driver is not None:
+        app._driver.write(sequence)
 
 
 def is_exiting(app: App[Any]) -> bool:
