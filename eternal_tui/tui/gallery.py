@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import textwrap
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual import events
+from textual import events, work
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.strip import Strip
@@ -19,7 +20,7 @@ from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import character_label
 from eternal_tui.jobs.model import Job
 from eternal_tui.tui.graphics.base import GraphicsBackend
-from eternal_tui.tui.graphics.thumbnails import ThumbnailCache, ThumbnailKey
+from eternal_tui.tui.graphics.thumbnails import DECODE_DELAY_SECONDS, ThumbnailCache, ThumbnailKey
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.terminal.textual_internals import write_to_terminal
 from eternal_tui.tui.widgets.cells import fit
@@ -213,8 +214,13 @@ class Gallery(JobView):
         missing = tuple(one for one in wanted if one is not None and self._thumbnails.get(one) is None)
         if missing and not set(missing) <= set(self._rendering):
             self._rendering = missing
-            render = partial(self._thumbnails.render_missing, missing)
-            self.run_worker(render, group="gallery", exclusive=True)  # type: ignore[arg-type]
+            self._render(missing)
+
+    @work(group="gallery", exclusive=True)
+    async def _render(self, missing: Sequence[ThumbnailKey]) -> None:
+        # `j` held down chooses others before these are drawn.
+        await asyncio.sleep(DECODE_DELAY_SECONDS)
+        await self._thumbnails.render_missing(missing)
 
     # Lifetime
 

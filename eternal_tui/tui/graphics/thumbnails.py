@@ -62,8 +62,7 @@ class ThumbnailCache:
         return found
 
     async def render_missing(self, keys: Sequence[ThumbnailKey]) -> None:
-        """Render the missing ones after a moment without a new call, which would cancel this one."""
-        await asyncio.sleep(DECODE_DELAY_SECONDS)
+        """Render the missing ones one after the other."""
         for one in keys:
             if one in self._drawings:
                 continue

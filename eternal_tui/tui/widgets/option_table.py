@@ -254,4 +254,4 @@ class FaceList(VirtualList):
     async def _load_one(self, url: str) -> None:
         path = self._paths[url] = self._paths.get(url) or await self._source.find(url)
         if (key := self._thumbnail_key(path)) is not None:
-            await self._thumbnails.render_missing([key], 0.0)
+            await self._thumbnails.render_missing([key])
