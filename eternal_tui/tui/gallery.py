@@ -214,10 +214,10 @@ class Gallery(JobView):
         missing = tuple(one for one in wanted if one is not None and self._thumbnails.get(one) is None)
         if missing and not set(missing) <= set(self._rendering):
             self._rendering = missing
-            self._render(missing)
+            self._render_thumbnails(missing)
 
     @work(group="gallery", exclusive=True)
-    async def _render(self, missing: Sequence[ThumbnailKey]) -> None:
+    async def _render_thumbnails(self, missing: Sequence[ThumbnailKey]) -> None:
         # `j` held down chooses others before these are drawn.
         await asyncio.sleep(DECODE_DELAY_SECONDS)
         await self._thumbnails.render_missing(missing)
