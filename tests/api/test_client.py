@@ -44,7 +44,7 @@ def parse_headers(request: bytes) -> dict[str, str]:
     return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-async def test_a_paid_post_says_exactly_what_it_should() -> None:
+async def test_a_paid_post_has_exactly_these_headers_and_body() -> None:
     async with RawServer(ACCEPTED) as server, open_client(server.url) as client:
         answer = await client.submit(REQUEST)
     assert (answer.request_id, answer.credits_remaining) == ("abc", 5.0)
@@ -144,7 +144,7 @@ async def test_a_post_never_reuses_a_connection_and_polls_do() -> None:
         assert server.connections == 3
 
 
-async def test_nobody_listening_is_certainly_not_sent() -> None:
+async def test_a_refused_connection_is_certainly_not_sent() -> None:
     async with RawServer(None) as server:
         port = server.port
     async with open_client(f"http://127.0.0.1:{port}") as client:
@@ -342,7 +342,7 @@ async def test_a_traceback_with_variables_does_not_show_the_key() -> None:
 
 
 async def test_netrc_is_not_read_and_loopback_takes_no_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A password of ~/.netrc is none of the API's business, nor is the key a proxy's."""
+    """No password of ~/.netrc is sent to the API, and no key to a proxy."""
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login someone password sesame\n")
     netrc.chmod(0o600)
@@ -366,7 +366,7 @@ async def test_a_proxy_sees_a_tunnel_and_never_the_key(monkeypatch: pytest.Monke
     assert CANARY.encode() not in b"".join(proxy.requests)
 
 
-async def test_a_name_that_does_not_exist_is_said() -> None:
+async def test_an_unresolvable_host_is_certainly_not_sent() -> None:
     for host in ("service.invalid", "a" * 64 + ".invalid"):
         async with open_client(f"https://{host}") as client:
             with pytest.raises(errors.RequestNotSent, match="Nothing was sent or charged"):

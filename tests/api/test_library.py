@@ -154,7 +154,7 @@ EXAMPLE_PATTERN = re.compile(r"```python\n(.*?eternal_tui\.api.*?)```", re.DOTAL
 
 
 async def test_readme_example_runs_and_imports_no_textual(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The example of the README, as it stands there, with the sandbox for a service."""
+    """The example of the README, against the sandbox."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     (example,) = EXAMPLE_PATTERN.findall(readme) or [EXAMPLE]
     example = example.replace("Client()", f"Client({sandbox.api_url!r})")

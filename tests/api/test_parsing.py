@@ -137,12 +137,8 @@ def test_hostile_pages_cost_linear_time_and_bounded_words() -> None:
 
 @pytest.mark.parametrize("paid", [True, False])
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 408, 410, 422, 429])
-def test_a_refusal_ends_in_what_to_do_and_promises_nothing(status: int, paid: bool) -> None:
-    """A person cannot know that a program "waits" that has given up, nor where a command ends and a quotation begins.
-
-    Of a free question it must not read as if the job asked about were not charged, or were to be sent again: seen to
-    fail for 400, 402, 408 and 422, which told whoever watched a paid job to send it again.
-    """
+def test_a_rejection_ends_in_advice_and_promises_nothing(status: int, paid: bool) -> None:
+    """A rejected poll must not read as if its paid job were not charged, or were to be sent again."""
     sentence = str(error_from_response(status, {}, b"", paid=paid))
     assert ("Not charged." in sentence) is paid
     assert sentence.endswith(".")
@@ -252,7 +248,7 @@ def test_parse_characters_gives_an_id_its_one_spelling(number: object, identity:
 
 
 @pytest.mark.parametrize("body", [b"", b"null", b"5", b'{"result": null}', b'{"result": {}}', b"<html>"])
-def test_no_list_at_all_is_said(body: bytes) -> None:
+def test_a_response_without_a_list_is_invalid(body: bytes) -> None:
     with pytest.raises(errors.InvalidResponse):
         parsing.parse_characters(body)
 

@@ -46,7 +46,7 @@ def make_error(kind: type[Exception]) -> Exception:
 
 
 def test_the_table_knows_every_error_of_httpx() -> None:
-    """A new class in a new httpx fails here, so that a person decides what it means for money."""
+    """A new error class of httpx fails here until its meaning for money is decided."""
     assert all_httpx_errors() == UNSENT_ERRORS | OUTCOME_UNKNOWN_ERRORS
     assert not UNSENT_ERRORS & OUTCOME_UNKNOWN_ERRORS
 

@@ -137,8 +137,8 @@ def test_bad_file_is_reported_with_place_and_remedy(tmp_path: Path, text: str | 
         ("ETERNAL_TUI_BASE_URL", "ftp://x", ["https://"]),
     ],
 )
-def test_a_bad_variable_is_said(tmp_path: Path, variable: str, value: str, words: list[str]) -> None:
-    """A cap with a slip in its name would be no cap."""
+def test_a_bad_variable_is_reported(tmp_path: Path, variable: str, value: str, words: list[str]) -> None:
+    """A misspelt cap would be no cap."""
     with pytest.raises(SettingsError) as caught:
         load_settings({}, make_environ(tmp_path, **{variable: value}))
     assert all(word in str(caught.value) for word in words)
@@ -322,7 +322,7 @@ def test_any_value_is_taken_or_explained(tmp_path: Path, name: str, value: Any) 
     assert said.isprintable()
 
 
-def test_an_unreadable_file_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     write_config(tmp_path, "").unlink()
     (tmp_path / ".config/eternal-tui/config.toml").mkdir()
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):

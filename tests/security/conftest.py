@@ -27,5 +27,5 @@ def program(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(autouse=True)
 def _all_results_of_a_search_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the palette show what it found when it has all of it: in batches by the clock, it stands where that fell."""
+    """Have the palette show its results at once: batches by the clock would differ between runs."""
     monkeypatch.setattr(CommandPalette, "_RESULT_BATCH_TIME", float("inf"))

@@ -1,4 +1,4 @@
-"""What a terminal is given, kept byte by byte, and when a screen stands still."""
+"""The bytes that a terminal is given, once a screen is drawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs whose every word is a stranger's, their neutralised twins, and what may stand in anything that is shown."""
+"""Jobs of hostile text, their sanitized twins, and a check of what is shown."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _cell_width(words: str) -> int:
 
 
 def hostile_job(text: str, number: int = 0, **fields: Any) -> Job:
-    """Return a job that holds `text` wherever a service, a person or another program can write some."""
+    """Return a job that holds `text` in every field that a service, a user or another program can write."""
     outside = UntrustedText(text)
     given: dict[str, Any] = {
         "id": number,

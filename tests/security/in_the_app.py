@@ -1,4 +1,4 @@
-"""The whole app over a history of a stranger's words, frame by frame, beside the app over their neutralised twins."""
+"""The whole app over a hostile history, frame by frame, and over its sanitized twin."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Walk = Callable[[Pilot[None], Callable[[], Awaitable[None]]], Awaitable[None]]
 
 
 class FrozenClock:
-    """A clock on which no second passes, so that two runs draw the same; only a hand on the keys takes its time."""
+    """A clock on which no second passes, so that two runs draw the same; only key presses take time."""
 
     def __init__(self) -> None:
         self.ticks = 1e9
@@ -83,7 +83,7 @@ async def run_app(folder: Path, jobs: list[Job], characters: list[Character], si
 
 
 async def capture_frame(pilot: Pilot[None]) -> str:
-    """Return the whole screen as the driver would be given it, once it stands still."""
+    """Return the whole screen as the driver is given it, once it is drawn."""
     lines, quoting = [], False
     for line in await capture_rows(pilot):
         text = STYLE_PATTERN.sub("", line)
@@ -116,13 +116,13 @@ def hostile_character(text: str) -> Character:
 
 
 def sanitized_character(one: Character) -> Character:
-    """Return the same person with every word already gated."""
+    """Return the same character with every text sanitized."""
     words = UntrustedText(sanitize(one.name))
     return msgspec.structs.replace(one, name=words, username=words, description=words, gender=words, category=words)
 
 
 def hostile_data(count: int) -> tuple[list[Job], list[Character]]:
-    """Return hostile jobs and hostile people."""
+    """Return hostile jobs and characters."""
     words = payload_pieces()
     # Half a surrogate pair is no text that a file can hold: the history's own test has them.
     chosen = [each.encode("utf-8", "replace").decode() for each in words[:: len(words) // count]]

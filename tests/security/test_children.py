@@ -58,7 +58,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="re
 
 
 class RecordingScreen:
-    """A face that keeps what it is told."""
+    """A screen that records its messages."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
@@ -98,7 +98,7 @@ def read_recorded(program: Path) -> tuple[list[str], str]:
 
 
 def environ_with_key(program: Path, source: str) -> dict[str, str]:
-    """Return an environment in which the key stands twice, or once more than where it came from."""
+    """Return an environment that holds the key twice, or once more than its source."""
     environ = {"PATH": f"{program.parent}:{os.environ['PATH']}", "HARMLESS": "yes", "COPY_OF_IT": f"Bearer {KEY}"}
     return {**environ, "ETERNALAI_API_KEY": KEY, "ETERNAL_AI_API_KEY": KEY} if source == "environment" else environ
 

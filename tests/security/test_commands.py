@@ -106,7 +106,7 @@ def test_a_refusal_is_told_as_its_twin(program: Program) -> None:
 
 
 def strip_replacements(text: str) -> str:
-    """Return the text less the signs that depend on what stands before them: of a mark at the beginning, of nothing."""
+    """Return the text without the replacements that depend on the character before them."""
     return re.sub("[\u25cc\ufffd]", "", text).replace(" \n", "\n").rstrip()
 
 

@@ -1,4 +1,4 @@
-"""The environment as a stranger: whatever its variables hold, verbs write what they write of its neutralised twin."""
+"""Hostile environment variables: commands write what they write of the sanitized twin."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class FormScreen(Screen[None]):
 
 
 def hostile_astrid(text: str) -> list[Character]:
-    """Return the one who is told of in these words."""
+    """Return a character described by this text."""
     return [msgspec.structs.replace(hostile_characters([text])[0], id="6870", name=UntrustedText("Astrid"))]
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # a table of strange bodies reads best in dense rows
-"""The largest that a stranger can send or leave: read in little time and memory, or refused."""
+"""The largest responses: read in little time and memory, or refused."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # ruff: noqa: E501  # tables of strange records read best in dense rows
-"""The history as a hostile file: whatever its records hold, app and verbs live and open nothing outside results/."""
+"""A hostile history file: app and commands survive its records and open nothing outside results/."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def write_history(folder: Path, rows: list[str]) -> None:
 @pytest.mark.parametrize(
     "rows", [hostile_records()[:-7], *([row] for row in hostile_records()[-7:])], ids=lambda rows: str(len(rows))
 )
-def test_the_verbs_live(program: Program, rows: list[str]) -> None:
+def test_commands_survive_hostile_records(program: Program, rows: list[str]) -> None:
     write_history(program.data_dir, rows)
     # The eighth record has 20,000 turns, the tenth as many tags.
     shown = [("show", "1"), ("show", "8"), ("show", "10")]
@@ -131,7 +131,7 @@ def test_every_record_that_is_a_job_has_words() -> None:
     assert described > 15
 
 
-async def test_the_app_lives(tmp_path: Path) -> None:
+async def test_the_app_survives_hostile_records(tmp_path: Path) -> None:
     write_history(tmp_path / "data", hostile_records()[:-7])
     bench = make_services(tmp_path, ENVIRON_WITH_KEY)
     app = EternalApp(bench, NullGraphics(), ENVIRON)

@@ -101,7 +101,7 @@ async def test_the_palette_is_that_of_the_neutralised_twin(tmp_path: Path) -> No
 async def capture_and_compare_twins(
     folder: Path, jobs: list[Job], people: list[Character], walk: Walk, size: Size
 ) -> list[str]:
-    """Return the frames of a walk, once they were found to be those of the twin, and all between them calm."""
+    """Return the frames of a walk, once they equal those of the twin and no unsafe byte was written."""
     taken, written = await capture_frames(folder / "a", jobs, walk, people, size)
     twins = [sanitized_twin(job) for job in jobs], walk, [sanitized_character(one) for one in people], size
     expected, _ = await capture_frames(folder / "b", *twins)

@@ -1,4 +1,4 @@
-"""What the interpreter and libraries print by themselves, with the words of a stranger in it."""
+"""What the interpreter and libraries print by themselves, with untrusted text in it."""
 
 from __future__ import annotations
 
