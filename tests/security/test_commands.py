@@ -1,6 +1,6 @@
 """Hostile words in the command line: every command, its errors and JSON, crash reports and the log.
 
-Most are compared byte by byte with what is written of the neutralised twin.
+Most are compared byte by byte with what is written of the sanitized twin.
 """
 
 from __future__ import annotations

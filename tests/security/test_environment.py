@@ -44,7 +44,7 @@ def command_output_lines(
     return re.sub(rb"responds in \d+ ms", b"", found).splitlines()
 
 
-def test_what_variables_hold_is_written_as_by_the_neutralised_twin(program: Program) -> None:
+def test_what_variables_hold_is_written_as_by_the_sanitized_twin(program: Program) -> None:
     """Terminal, language, editor, proxies, folders."""
     for text in hostile_texts(300)[::SAMPLE_STEP]:
         for verb, kind in COMMANDS:

@@ -1,4 +1,4 @@
-"""The request form: whatever comes into its fields is drawn as if its neutralised twin had come."""
+"""The request form: whatever comes into its fields is drawn as if its sanitized twin had come."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def hostile_texts() -> list[str]:
     ]
 
 
-async def test_the_form_is_that_of_the_neutralised_twin() -> None:
+async def test_the_form_is_that_of_the_sanitized_twin() -> None:
     app = WideScreenApp()
     markup = "|".join(re.sub("[\n\x1b]", "", each) for each in make_markup_strings())
     parts = [markup[start : start + MAX_TEXT_CHARS] for start in range(0, len(markup), MAX_TEXT_CHARS)]

@@ -1,4 +1,4 @@
-"""Hostile words on every screen: the bytes of each frame are those of the twin whose words were neutralised first."""
+"""Hostile words on every screen: the bytes of each frame are those of the twin whose words were sanitized first."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def walk_palette(pilot: Pilot[None], take: Callable[[], Awaitable[None]]) 
         await take()
 
 
-async def test_the_palette_is_that_of_the_neutralised_twin(tmp_path: Path) -> None:
+async def test_the_palette_is_that_of_the_sanitized_twin(tmp_path: Path) -> None:
     """A thousand payloads as the names of jobs, prompts, characters with their stories, and presets."""
     words = [each.encode("utf-8", "replace").decode() for each in payload_pieces()]
     named = [f"g{number // GROUP_SIZE}z|{each}" for number, each in enumerate(words)]
@@ -110,7 +110,7 @@ async def capture_and_compare_twins(
     return taken
 
 
-async def test_list_tiles_and_detail_are_those_of_the_neutralised_twin(tmp_path: Path) -> None:
+async def test_list_tiles_and_detail_are_those_of_the_sanitized_twin(tmp_path: Path) -> None:
     """250 payloads, each in every field of a job; the small screens have a test of their own."""
     jobs, people = hostile_data(250)
     taken = await capture_and_compare_twins(tmp_path, jobs, people, walk_all_jobs, TALL_SIZE)

@@ -1,4 +1,4 @@
-"""Hostile words on every small screen: a thousand payloads in every field, the bytes those of the neutralised twin.
+"""Hostile words on every small screen: a thousand payloads in every field, the bytes those of the sanitized twin.
 
 A stage as wide as a thousand words shows many payloads at once; the screens are the app's own, and so are the fields.
 """
@@ -109,7 +109,7 @@ def with_markup(scene: Scene) -> Scene:
 
 
 @pytest.mark.parametrize("name", SCENES)
-async def test_a_small_screen_is_that_of_the_neutralised_twin(
+async def test_a_small_screen_is_that_of_the_sanitized_twin(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One payload in ten, and one text of markup in forty, behind which nothing can be clicked."""
