@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -345,21 +343,3 @@ def test_the_folders_are_those_of_platformdirs(tmp_path: Path, monkeypatch: pyte
             monkeypatch.setenv(name, value)
         assert default_config_path(os.environ).parent == platformdirs.user_config_path("eternal-tui", appauthor=False)
         assert default_data_dir(os.environ) == platformdirs.user_data_path("eternal-tui", appauthor=False)
-
-
-def test_reading_settings_imports_little(tmp_path: Path) -> None:
-    """Start-up pays for every import."""
-    code = (
-        "import sys; before = set(sys.modules)\n"
-        "from eternal_tui.config.loader import load_settings; import eternal_tui.config.credentials\n"
-        f"load_settings({{}}, {{'HOME': {str(tmp_path)!r}}})\n"
-        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
-    )
-    heavy = {
-        "httpx", "asyncio", "platformdirs", "keyring", "logging", "email", "tomllib", "subprocess", "difflib",
-        "textual", "ssl",
-    }  # fmt: skip
-    assert not heavy & set(ran.stdout.split())
