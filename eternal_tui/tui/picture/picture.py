@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from textual import events
+from textual import events, work
 from textual.message import Message
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState
@@ -165,14 +165,14 @@ class MediaView(DrawingWidget):
         elif self._linger_timer is None:
             # Counted from the first change: a key held down does not keep a picture that has long been left.
             self._linger_timer = self.set_timer(self._linger_seconds, self._clear_drawing)
-        self._reload(path)
+        self._load_file(path)
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw again for the new size."""
         clip = self._video
         if clip is None:
             if self.path is not None and event.size.area:
-                self._reload(self.path)
+                self._load_file(self.path)
         elif event.size.area:
             self._redraw_video_viewport(clip)
 
@@ -181,9 +181,7 @@ class MediaView(DrawingWidget):
         self._forget_drawing()
         await self._close_video()
 
-    def _reload(self, path: Path | None) -> None:
-        self._run_exclusive(partial(self._load_file, path), "picture")
-
+    @work(group="picture", exclusive=True, exit_on_error=False)
     async def _load_file(self, path: Path | None) -> None:
         await self._close_video()
         if path is None or not any(self.graphics.cell_size) or not self.size.area:
@@ -261,13 +259,14 @@ class MediaView(DrawingWidget):
         if self._video is not None:
             self._redraw_video_viewport(self._video)
         elif self._linger_timer is None and (self._viewport_worker is None or self._viewport_worker.is_finished):
-            self._viewport_worker = self._run_exclusive(partial(self._draw_viewport, path), "picture-parts")
+            self._viewport_worker = self._draw_viewport(path)
 
     def _redraw_video_viewport(self, video: AsyncVideo) -> None:
         video.resize(self._canvas(for_video=True))
         if not self.playing:
             self.redraw()
 
+    @work(group="picture-parts", exclusive=True, exit_on_error=False)
     async def _draw_viewport(self, path: Path) -> None:
         """Draw the part in view until no other is wanted: a key held down is never more than one drawing ahead."""
         drawn: Viewport | None = None
@@ -291,10 +290,6 @@ class MediaView(DrawingWidget):
         if event.state is WorkerState.ERROR and self.path is not None:
             kind = type(event.worker.error).__name__
             self.post_message(self.Failed(self, self.path, f"The file could not be shown ({kind})."))
-
-    def _run_exclusive(self, work: Callable[[], Coroutine[Any, Any, None]], group: str) -> Worker[None]:
-        """Run `work` in place of what runs in `group`. A coroutine overtaken before it began would complain."""
-        return self.run_worker(work, group=group, exclusive=True, exit_on_error=False)
 
     def _show_failure(self, path: Path, error: ResultError) -> None:
         self._clear_drawing()
@@ -338,7 +333,7 @@ class MediaView(DrawingWidget):
         self._playhead.seek(self.position)
         self.playing = True
         self.post_message(self.PlaybackChanged(self, playing=True, seconds=self._position))
-        self._run_exclusive(partial(self._run_playback, clip), "picture-play")
+        self._run_playback(clip)
 
     def pause(self) -> None:
         """Stop at the frame that is on the screen."""
@@ -389,8 +384,9 @@ class MediaView(DrawingWidget):
 
     def _start_seek(self) -> None:
         if self._seek_worker is None or self._seek_worker.is_finished:
-            self._seek_worker = self._run_exclusive(self._run_seek, "picture-play")
+            self._seek_worker = self._run_seek()
 
+    @work(group="picture-play", exclusive=True, exit_on_error=False)
     async def _run_seek(self) -> None:
         """Show the frame a paused clip is moved to, until no other is wanted.
 
@@ -415,6 +411,7 @@ class MediaView(DrawingWidget):
                 await self._show_frame(found)
                 self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))
 
+    @work(group="picture-play", exclusive=True, exit_on_error=False)
     async def _run_playback(self, video: AsyncVideo) -> None:
         """Show frame after frame; where the line does not keep up colours go first, and then frames."""
         head, behind, found = self._playhead, False, None
