@@ -192,23 +192,6 @@ def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
         app.wait_for(lambda screen: "Tour" not in screen and "q quit" in screen)
 
 
-def test_an_empty_demo(tmp_path: Path) -> None:
-    with Tmux((*PROGRAM, "--demo", "--empty"), make_environ(tmp_path, {})) as app:
-        app.wait_for(lambda screen: "No jobs yet" in screen and "Tour" not in screen)
-
-
-def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
-    """The key screen comes by itself, Esc looks around, and the demo is named."""
-    without = {**service, "ETERNALAI_API_KEY": None}
-    with Tmux(PROGRAM, make_environ(tmp_path, without)) as app:
-        app.wait_for("look around without a key")
-        assert "--demo" in app.screen() or "demo" in app.screen()
-        app.press_escape()
-        app.wait_for(lambda screen: "look around" not in screen and "No jobs yet" in screen)
-        app.press("C-q")
-        app.wait_for("gone: 0")
-
-
 def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> None:
     with Tmux(PROGRAM, make_environ(tmp_path, service), columns=120) as app:
         app.wait_for("No jobs yet")
