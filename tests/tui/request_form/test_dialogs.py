@@ -74,10 +74,13 @@ async def test_a_list_that_comes_while_the_picker_is_open_appears_in_it() -> Non
     async with open_form(characters=()) as (app, pilot):
         await pilot.press("down")
         assert "loading" in app.screen_text()
+        await pilot.press("enter")
         app.form.set_characters(CHARACTERS)
         await pilot.pause()
         assert "Astrid" in app.screen_text()
         assert app.posted_of_type(CharactersRequested)
+        await pilot.click(VirtualList, offset=(10, 1))
+        assert app.form.draft.character == "Elara · 6790"
 
 
 async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
@@ -96,13 +99,6 @@ async def test_thousands_of_rows_are_drawn_only_where_they_are_seen() -> None:
         assert 0 < len(set(described)) < 100
 
 
-async def test_a_row_is_taken_with_the_mouse() -> None:
-    async with open_form() as (app, pilot):
-        await pilot.press("down")
-        await pilot.click(VirtualList, offset=(10, 1))
-        assert app.form.draft.character == "Elara · 6790"
-
-
 async def test_an_earlier_prompt_is_found_and_used_whole() -> None:
     async with open_form(Draft(prompt="unfinished")) as (app, pilot):
         await pilot.press("ctrl+r")
@@ -114,15 +110,6 @@ async def test_an_earlier_prompt_is_found_and_used_whole() -> None:
         assert "[b]light[/b]" in app.screen_text()
         await pilot.press("enter")
         assert app.form.draft.prompt == "At the harbour,\nmorning [b]light[/b]"
-
-
-async def test_enter_on_nothing_stays() -> None:
-    async with open_form() as (app, pilot):
-        app.form.show_history([])
-        await pilot.pause()
-        assert "no prompts sent yet" in app.screen_text()
-        await pilot.press("enter", "down", "up")
-        assert isinstance(app.screen, SearchDialog)
 
 
 async def test_presets_are_saved_applied_made_default_and_deleted() -> None:

@@ -87,10 +87,18 @@ async def test_a_template_is_counted_and_sent_with_every_prompt() -> None:
         ]
 
 
-async def test_a_template_that_cannot_be_sent_says_why() -> None:
+async def test_what_cannot_be_sent_says_why() -> None:
     async with open_form(drawer=True) as (app, pilot):
-        for prompt, reason in (("a {red|blue", "not closed"), ("{a|b}" * 7, "128"), ("{|x}", "Prompt is required")):
-            app.form.load(Draft(character="6870", prompt=prompt))
+        for draft, reason in (
+            (Draft(prompt="a {red|blue"), "not closed"),
+            (Draft(prompt="{a|b}" * 7), "128"),
+            (Draft(prompt="{|x}"), "Prompt is required"),
+            (
+                Draft(prompt="\n".join("abcdef"), one_per_line=True, count=20),
+                "120 requests: one submit sends 100 at most.",
+            ),
+        ):
+            app.form.load(msgspec.structs.replace(draft, character="6870"))
             await pilot.press("ctrl+s")
             assert reason in " ".join(app.screen_text().split())
             assert app.submitted_bodies == []
