@@ -71,7 +71,6 @@ class TerminalApp(App[None]):
         if renderable is None or self._batch_count or not isinstance(driver, FlowControlledDriver):
             super()._display(screen, renderable)
             return
-        driver.on_writable = self._repaint_deferred
         available = driver.available()
         update = renderable if isinstance(renderable, DiffUpdate) else None
         if update is not None:
@@ -86,10 +85,11 @@ class TerminalApp(App[None]):
             if self._repaint_timer is None and self.remote:
                 # A reply may be lost.
                 self._repaint_timer = asyncio.get_running_loop().call_later(
-                    REPLY_TIMEOUT_SECONDS + 0.1, self._repaint_deferred
+                    REPLY_TIMEOUT_SECONDS + 0.1, self.repaint_deferred
                 )
 
-    def _repaint_deferred(self) -> None:
+    def repaint_deferred(self) -> None:
+        """Paint what the terminal did not take before."""
         if self._repaint_timer is not None:
             self._repaint_timer.cancel()
             self._repaint_timer = None

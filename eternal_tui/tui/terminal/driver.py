@@ -131,9 +131,8 @@ class BackgroundWriter(WriterThread):
 
 
 class FlowControlledDriver(LinuxDriver):
-    """Textual's driver with a BackgroundWriter; calls `on_writable` on the event loop."""
+    """Textual's driver with a BackgroundWriter."""
 
-    on_writable: Callable[[], object] | None = None
     _app: TerminalApp
     _background_writer: BackgroundWriter | None = None
 
@@ -247,5 +246,5 @@ class FlowControlledDriver(LinuxDriver):
                 self._note_changed("nothing")
 
     def _notify_writable(self) -> None:
-        if self.on_writable is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.on_writable)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._app.repaint_deferred)
