@@ -47,23 +47,23 @@ _SPACE_PATTERN = re.compile("[\t\x0b\x0c\x1c-\x1f\x85\u2028\u2029]")
 
 
 @cache
-def payload_pieces(count: int = 1_000, *, max_chars: int = MAX_PIECE_CHARS) -> tuple[str, ...]:
-    """Return that many different payloads, each short enough to be seen whole, without space that leaves no sign."""
+def payload_pieces(max_chars: int = MAX_PIECE_CHARS) -> tuple[str, ...]:
+    """Return a thousand different payloads, each short enough to be seen whole, without space that leaves no sign."""
     found = (
         _SPACE_PATTERN.sub("", each.replace("before", "").replace("after", ""))[:max_chars]
-        for each in make_payloads(4 * count)
+        for each in make_payloads(4_000)
     )
     # Asked about before it was put into one line: half a surrogate pair is a payload too.
-    return tuple(each for each in dict.fromkeys((*LONE_SURROGATES, *found)) if each.strip())[:count]
+    return tuple(each for each in dict.fromkeys((*LONE_SURROGATES, *found)) if each.strip())[:1_000]
 
 
 LONE_SURROGATES = ("\ud800", "a\udfffb", "\udc80\ud83d")
 
 
-def pack_payloads(max_width: int, count: int = 1_000, *, max_chars: int = MAX_PIECE_CHARS) -> list[str]:
+def pack_payloads(max_width: int) -> list[str]:
     """Return the pieces again, as many to a text as fit into `max_width` characters, and cells once gated."""
     found, text, cells = [], "|", 1
-    for each in payload_pieces(count, max_chars=max_chars):
+    for each in payload_pieces():
         # Asked piece by piece: no sign joins another across a bar, and a text asked about whole grows with each.
         more = _cell_width(f"{each}|")
         if max(len(text) + len(each) + 1, cells + more) > max_width:

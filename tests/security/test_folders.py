@@ -12,35 +12,19 @@ from eternal_tui.tui.run import probe_cache_path
 from tests.cli.program import Program
 from tests.security.drawn import FORBIDDEN_BYTES_PATTERN
 
-COMMANDS_BY_VARIABLE = {
-    "XDG_DATA_HOME": ("jobs", "watch"),
-    "XDG_CONFIG_HOME": ("jobs", "config"),
-    "HOME": ("jobs", "config"),
-}
-"""Variables, and verbs that need the folder they name."""
 
-
-@pytest.fixture
-def folders(tmp_path: Path) -> dict[str, str]:
+@pytest.mark.parametrize(
+    ("variable", "command"), [("XDG_DATA_HOME", "watch"), ("XDG_CONFIG_HOME", "config"), ("HOME", "jobs")]
+)
+def test_a_folder_that_is_none_is_one_sentence(program: Program, tmp_path: Path, variable: str, command: str) -> None:
+    """A file, a link to itself, a name that is too long, control characters, a device."""
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
-    return {
-        "file": str(tmp_path / "file"), "loop": str(tmp_path / "loop"), "long": str(tmp_path / ("x" * 300)),
-        "hostile": str(tmp_path / "file" / "a\x1b[2J\u202e\x9b\nb"), "device": "/dev/null",
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("variable", COMMANDS_BY_VARIABLE)
-def test_a_folder_that_is_none_is_one_calm_sentence(program: Program, folders: dict[str, str], variable: str) -> None:
-    """A file, a link to itself, a name that is too long, control signs, a device."""
-    changes = {"ETERNAL_TUI_DATA_DIR": None, "XDG_CONFIG_HOME": None}
-    for folder in folders.values():
-        for verb in COMMANDS_BY_VARIABLE[variable]:
-            ran = program.run(verb, environ={**changes, variable: folder})
-            assert ran.code == 2, (folder, ran.err)
-            assert ran.err.endswith(".\n")
-            assert ran.err.count("\n") == 1
-            assert FORBIDDEN_BYTES_PATTERN.findall(ran.err.encode()) == []
+    for name in ("file", "loop", "x" * 300, "file/a\x1b[2J\u202e\x9b\nb", "/dev/null"):
+        environ = {"ETERNAL_TUI_DATA_DIR": None, "XDG_CONFIG_HOME": None, variable: str(tmp_path / name)}
+        ran = program.run(command, environ=environ)
+        assert (ran.code, ran.err.count("\n"), ran.err[-2:]) == (2, 1, ".\n"), (name, ran.err)
+        assert FORBIDDEN_BYTES_PATTERN.findall(ran.err.encode()) == []
 
 
 @pytest.mark.parametrize("variable", ["XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"])

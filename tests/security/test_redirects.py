@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import ssl
 
 import pytest
 
 from eternal_tui.api import errors
 from eternal_tui.api.client import ApiClient
 from eternal_tui.api.models import GenerateRequest
+from eternal_tui.core.network import Network, NetworkSetupError
 from eternal_tui.core.secret import Secret
 from tests.api.raw_server import RawServer, http_response
 
@@ -53,18 +55,15 @@ async def test_no_redirect_takes_the_key_along(name: str, caplog: pytest.LogCapt
     assert CANARY not in caplog.text
 
 
-@pytest.mark.parametrize(
-    "variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "PYTHONHTTPSVERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"]
-)
-async def test_no_variable_switches_certificates_off(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
-    import ssl
-
-    from eternal_tui.core.network import Network, NetworkSetupError
-
+@pytest.mark.parametrize("variable", ["PYTHONHTTPSVERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_no_variable_switches_certificates_off(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "0" if variable == "PYTHONHTTPSVERIFY" else "/nonexistent")
-    try:
-        context = Network(os.environ).tls_context()
-    except NetworkSetupError:
-        return
+    context = Network(os.environ).tls_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_certificates_that_cannot_be_read_are_not_ignored(variable: str) -> None:
+    with pytest.raises(NetworkSetupError, match=variable):
+        Network({variable: "/nonexistent"}).tls_context()

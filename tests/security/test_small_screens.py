@@ -50,7 +50,7 @@ def barred_payloads(max_width: int = 18) -> list[str]:
     """Return each payload by itself, no wider than a narrow column."""
     return [
         f"|{each[: max_width // 2] if cell_len(sanitize(each)) > max_width else each}|"
-        for each in payload_pieces(max_chars=max_width)
+        for each in payload_pieces(max_width)
     ]
 
 
