@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal.pseudo_terminal import PseudoTerminal
+from tests.terminal.pseudo_terminal import ROOT, PseudoTerminal
 from tests.terminal.ssh_server import SSHD, ServerUnavailable, ssh_server
-from tests.terminal.tmux import PROGRAM, ROOT, make_environ
+from tests.terminal.tmux import PROGRAM, make_environ
 
 pytestmark = pytest.mark.skipif(
     SSHD is None or shutil.which("ssh") is None or shutil.which("ssh-keygen") is None,

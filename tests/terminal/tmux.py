@@ -16,7 +16,7 @@ from typing import Self
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.terminal.pseudo_terminal import ROOT, wait_process_exit
 
 TIMEOUT_SECONDS = 60.0
 """Seconds the screen has to show what is waited for: it only ends what hangs, however busy the machine is."""
@@ -124,17 +124,16 @@ class Tmux:
         """Return one of tmux's facts about the pane, such as pane_title."""
         return self.tmux("display-message", "-p", f"#{{{name}}}").rstrip("\n")
 
-    @property
-    def pid(self) -> int:
-        """The program's process."""
+    def program_ids(self) -> list[int]:
+        """Return the program's process; none once it has ended."""
         shell = int(self.pane_variable("pane_pid"))
-        return int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
+        return [int(pid) for pid in Path(f"/proc/{shell}/task/{shell}/children").read_text().split()]
 
     def kill(self) -> None:
         """Kill the program; its guard gives the terminal back, over what the shell prints meanwhile."""
-        process = Path(f"/proc/{self.pid}")
-        os.kill(self.pid, signal.SIGKILL)
-        self.wait_for(lambda _: not process.exists())
+        (pid,) = self.program_ids()
+        os.kill(pid, signal.SIGKILL)
+        assert wait_process_exit(pid, TIMEOUT_SECONDS)
 
     def read(self, within: float = 0.0) -> bytes:
         """Take in what the program wrote, waiting up to so many seconds for something, and return it."""
@@ -171,8 +170,10 @@ class Tmux:
             self.read(within=0.1)
 
     def close(self) -> None:
-        """End tmux and everything in it."""
+        """End tmux and everything in it; the program still tidies up when its terminal is gone."""
+        programs = self.program_ids()
         self.tmux("kill-server")
+        assert all(wait_process_exit(pid, TIMEOUT_SECONDS) for pid in programs)
         os.close(self._bytes)
         shutil.rmtree(self._folder, ignore_errors=True)
 
