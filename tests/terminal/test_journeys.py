@@ -143,34 +143,6 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
     assert b"eternal-light" in (data / "theme.json").read_bytes()
 
 
-def test_a_new_request_starts_empty_and_an_old_one_is_edited(app: Tmux) -> None:
-    """No prompt is ever continued unseen: n starts empty, e edits, ctrl+l clears, ctrl+g brings the draft back."""
-    app.press("n")
-    app.wait_for("opens the list")
-    app.type("6873\tA red coat")
-    app.press("C-s")
-    app.wait_for("1 done today")
-    app.press_escape()
-    app.press("n")
-    app.wait_for(lambda screen: "^g restores: A red coat" in screen and "Elara" in screen)
-    app.type("In the snow")
-    app.press("C-s")
-    app.wait_for("2 done today")
-    app.press_escape()
-    app.wait_for(lambda screen: "In the snow" in screen and "coatIn" not in screen)
-
-    app.press("e")
-    app.wait_for("from job 2")
-    app.type(" at dusk")
-    app.wait_for("In the snow at dusk")
-    app.press("C-l")
-    app.wait_for("opens the list")
-    app.press("C-g")
-    app.wait_for(lambda screen: "restored draft" in screen and "In the snow at dusk" in screen)
-    app.type("Rain")
-    app.wait_for(lambda screen: "Rain" in screen and "dusk" not in screen.partition("^s send")[0])
-
-
 def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
     """Each of its keys does something at once; the cursor starts on the video."""
     demo = (*PROGRAM, "--demo", "--data-dir", str(tmp_path / "demo"))

@@ -9,7 +9,7 @@ from tests.benchmarks.full_history import fill
 from tests.terminal.stage import make_environ, start_app
 
 DEFERRED_MODULES = (
-    "httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring", "textual.widgets._text_area",
+    "httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring", "textual.widgets._text_area", "numpy",
 
     "argparse", "hashlib", "_hashlib", "secrets", "tomllib",
     "eternal_tui.api.client", "eternal_tui.media.download.downloader", "eternal_tui.media.download.avatars",

@@ -1,4 +1,4 @@
-"""Text pictures painted back into pixels, eight by sixteen a cell, and how similar two grey pictures are."""
+"""Text pictures painted back into pixels, eight by sixteen a cell."""
 
 from __future__ import annotations
 
@@ -71,19 +71,3 @@ def as_text(drawing: Drawing) -> str:
         )
         for strip in drawing.strips
     )
-
-
-def ssim(one: Any, other: Any) -> float:
-    """Return the mean structural similarity of two grey pictures, by windows of 8 × 8."""
-
-    def mean(values: Any) -> Any:
-        sums = np.pad(values, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-        return (sums[8:, 8:] - sums[:-8, 8:] - sums[8:, :-8] + sums[:-8, :-8]) / 64
-
-    a, b = one.astype(float), other.astype(float)
-    first, second = mean(a), mean(b)
-    spread, other_spread = mean(a * a) - first**2, mean(b * b) - second**2
-    shared = mean(a * b) - first * second
-    small, large = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    found = (2 * first * second + small) * (2 * shared + large)
-    return float((found / ((first**2 + second**2 + small) * (spread + other_spread + large))).mean())
