@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -23,24 +23,6 @@ LABEL_WIDTH = 3
 """Cells of a label: a letter between two spaces."""
 
 
-class JumpTarget(NamedTuple):
-    """A control, its letter, and the letter's screen offset."""
-
-    widget: Widget
-    letter: str
-    offset: Offset
-
-
-def jump_targets(screen: Screen[Any]) -> list[JumpTarget]:
-    """Return the visible controls in the order of Tab, as many as there are letters."""
-    seen = [widget for widget in screen.focus_chain if _label_offset(screen, widget) is not None]
-    return [
-        JumpTarget(widget, letter, at)
-        for widget, letter in zip(seen, JUMP_LETTERS, strict=False)
-        if (at := _label_offset(screen, widget)) is not None
-    ]
-
-
 def _label_offset(screen: Screen[Any], widget: Widget) -> Offset | None:
     """Return the offset of the control's letter, None while it is covered or not laid out yet."""
     try:
@@ -55,16 +37,23 @@ def _label_offset(screen: Screen[Any], widget: Widget) -> Offset | None:
 
 
 class JumpLabel(Static):
-    """One letter."""
+    """The letter of a control, at that offset of the screen."""
 
-    def __init__(self, target: JumpTarget) -> None:
-        super().__init__(Content(f" {target.letter} "), markup=False)
-        self.target = target
-        self.styles.offset = target.offset
+    def __init__(self, control: Widget, letter: str, offset: Offset) -> None:
+        super().__init__(Content(f" {letter} "), markup=False)
+        self.control = control
+        self.letter = letter
+        self.styles.offset = offset
 
     def on_click(self) -> None:
         if isinstance(self.screen, JumpScreen):
-            self.screen.focus_target(self.target)
+            self.screen.focus_control(self.control)
+
+
+def jump_labels(screen: Screen[Any]) -> list[JumpLabel]:
+    """Return labels for the visible controls in the order of Tab, as many as there are letters."""
+    seen = [(widget, at) for widget in screen.focus_chain if (at := _label_offset(screen, widget)) is not None]
+    return [JumpLabel(widget, letter, at) for (widget, at), letter in zip(seen, JUMP_LETTERS, strict=False)]
 
 
 class JumpScreen(Overlay[None]):
@@ -81,19 +70,18 @@ class JumpScreen(Overlay[None]):
     def __init__(self, target_screen: Screen[Any]) -> None:
         super().__init__()
         self._target_screen = target_screen
-        self._targets = jump_targets(target_screen)
+        self._labels = jump_labels(target_screen)
 
     def compose(self) -> ComposeResult:
-        for target in self._targets:
-            yield JumpLabel(target)
+        yield from self._labels
         yield Static(Content(SafeText("type a letter to jump · any other key: cancel")), id="jump-foot", markup=False)
 
     def on_key(self, event: events.Key) -> None:
         event.stop()
         event.prevent_default()
-        for target in self._targets:
-            if event.key == target.letter:
-                self.focus_target(target)
+        for label in self._labels:
+            if event.key == label.letter:
+                self.focus_control(label.control)
                 return
         self.dismiss(None)
 
@@ -101,6 +89,6 @@ class JumpScreen(Overlay[None]):
         if event.size != self._target_screen.size:
             self.dismiss(None)
 
-    def focus_target(self, target: JumpTarget) -> None:
-        self._target_screen.set_focus(target.widget)
+    def focus_control(self, control: Widget) -> None:
+        self._target_screen.set_focus(control)
         self.dismiss(None)

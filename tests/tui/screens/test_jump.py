@@ -8,7 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from eternal_tui.tui.screens.jump import JumpLabel, jump_targets
+from eternal_tui.tui.screens.jump import JumpLabel, jump_labels
 from eternal_tui.tui.themes import THEMES
 from tests.drawn import screen_strips
 from tests.tui.screens.stage import make_services, open_app, screen_text, wait_idle, wait_until
@@ -34,34 +34,34 @@ async def test_a_letter_or_a_click_focuses_its_control_and_any_other_key_goes_ba
     async with open_app(make_services(tmp_path), size=(160, 40)) as (screen, pilot):
         jobs = screen.job_pane.job_list
         # The form is mounted after the first frame.
-        await wait_until(pilot, lambda: "prompt" in [target.widget.id for target in jump_targets(screen)])
+        await wait_until(pilot, lambda: "prompt" in [label.control.id for label in jump_labels(screen)])
         for way in ("key", "click", "escape", "f1"):
             jobs.focus()
-            label = next(each for each in await open_labels(pilot) if each.target.widget.id == "prompt")
+            label = next(each for each in await open_labels(pilot) if each.control.id == "prompt")
             if way == "click":
                 await pilot.click(label)
             else:
-                await pilot.press(label.target.letter if way == "key" else way)
+                await pilot.press(label.letter if way == "key" else way)
             await wait_until(pilot, lambda: pilot.app.screen is screen)
-            assert screen.focused is (label.target.widget if way in ("key", "click") else jobs), way
+            assert screen.focused is (label.control if way in ("key", "click") else jobs), way
 
 
 async def test_only_what_is_laid_out_and_in_sight_has_a_letter(tmp_path: Path) -> None:
     """No control of a closed drawer, none below an open one, and none that is not laid out yet."""
     async with open_app(make_services(tmp_path), size=(80, 24)) as (screen, pilot):
-        widgets = [label.target.widget for label in await open_labels(pilot)]
+        widgets = [label.control for label in await open_labels(pilot)]
         assert widgets[0] is screen.job_pane.job_list
         assert not any(screen.form_pane in widget.ancestors for widget in widgets)
         await pilot.press("escape")
         await screen.action_new_request()
         await wait_idle(pilot)
         labels = await open_labels(pilot)
-        assert {label.target.letter for label in labels} == set("asdfgjkl"[: len(labels)])
+        assert {label.letter for label in labels} == set("asdfgjkl"[: len(labels)])
         for label in labels:
-            seen, _ = screen.get_widget_at(*label.target.offset)
-            assert label.target.widget in seen.ancestors_with_self
+            seen, _ = screen.get_widget_at(*label.region.offset)
+            assert label.control in seen.ancestors_with_self
         await pilot.press("escape")
         late = Input()
         screen.mount(late)
         assert late in screen.focus_chain
-        assert late not in [target.widget for target in jump_targets(screen)]
+        assert late not in [label.control for label in jump_labels(screen)]
