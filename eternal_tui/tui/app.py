@@ -320,21 +320,16 @@ class EternalApp(TerminalApp):
         """Return what is unfinished, for the terminal that the app leaves; "" where nothing is."""
         if self.services.demo is not None:
             return SafeText("")
-        running = sum(
-            job.state in UNFINISHED_STATES and job.state is not JobState.QUEUED
-            for job in self.services.jobs.store.newest_first()
-        )
-        jobs = (
-            SafeText("1 job goes on at the service.")
-            if running == 1
-            else format_safe("{n} jobs go on at the service.", n=running)
-        )
-        resume = format_safe("{jobs} `eternal-tui watch`, or the app, picks up what is unfinished.", jobs=jobs)
-        queued = len(self.services.jobs.queue)
-        held = format_safe(
-            "{requests} held, not sent. `eternal-tui queue run` sends.", requests=pluralize(queued, "queued request")
-        )
-        return join_safe(" ", *([resume] if running else ()), *([held] if queued else ()))
+        states = [job.state for job in self.services.jobs.store.newest_first() if job.state in UNFINISHED_STATES]
+        running, queued, sentences = len(states) - states.count(JobState.QUEUED), len(self.services.jobs.queue), []
+        if running:
+            go = SafeText("goes") if running == 1 else SafeText("go")
+            sentences.append(format_safe("{jobs} {go} on at the service.", jobs=pluralize(running, "job"), go=go))
+            sentences.append(SafeText("`eternal-tui watch`, or the app, picks up what is unfinished."))
+        if queued:
+            held = format_safe("{requests} held, not sent.", requests=pluralize(queued, "queued request"))
+            sentences += [held, SafeText("`eternal-tui queue run` sends.")]
+        return join_safe(" ", *sentences)
 
     def _write_sequence(self, sequence: str) -> None:
         write_to_terminal(self, sequence if draws_utf8(self.terminal.environ) else to_ascii(sequence))
