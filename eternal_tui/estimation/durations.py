@@ -9,11 +9,7 @@ from statistics import fmean, median
 
 import msgspec
 
-from eternal_tui.estimation.progress import (
-    PRIOR_CURVE_WEIGHTS,
-    Observation,
-    ProgressLearner,
-)
+from eternal_tui.estimation.progress import PRIOR_CURVE_WEIGHTS, Observation, ProgressLearner
 
 MAX_DURATIONS_PER_KIND = 64
 """Durations per kind: enough for a stable fit, few enough to follow a changing service."""

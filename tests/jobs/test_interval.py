@@ -10,12 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eternal_tui.estimation.durations import (
-    MAX_LEARNED_SECONDS,
-    DurationEstimator,
-    DurationModel,
-    JobKind,
-)
+from eternal_tui.estimation.durations import MAX_LEARNED_SECONDS, DurationEstimator, DurationModel, JobKind
 from eternal_tui.estimation.interval import (
     IMMEDIATE_RESUME_COUNT,
     MAX_WAIT_SECONDS,

@@ -268,10 +268,7 @@ async def test_an_entry_is_taken_only_as_it_is_on_disk(bench: Bench, fields: dic
 
 async def test_a_cancellation_looks_at_the_record(engines: Engines, sandbox: Sandbox) -> None:
     """A second process has not read yet that the entry was sent."""
-    async with (
-        engines() as one,
-        engines(compact=False) as two,
-    ):
+    async with engines() as one, engines(compact=False) as two:
         one.engine.queue.hold()
         (job, _) = await one.engine.submit_many(requests_named(1, 2), confirmed=True)
         await two.engine.sync.sync()

@@ -343,11 +343,7 @@ class Settlement:
 
     def _account_row(self, kind: RowKind, amount: Decimal | None = None) -> Row:
         return Row(
-            kind=kind,
-            at=self._now,
-            service=self._account.service,
-            account=self._account.name,
-            amount=to_text(amount),
+            kind=kind, at=self._now, service=self._account.service, account=self._account.name, amount=to_text(amount)
         )
 
     def _expected(self, charge: Charge) -> Decimal | None:

@@ -31,14 +31,7 @@ from eternal_tui.jobs.billing.charges import (
     to_amount,
     to_row_record,
 )
-from eternal_tui.jobs.billing.ledger import (
-    PAGE_SIZE,
-    Ledger,
-    NumberedRow,
-    Spending,
-    read_ledger,
-    read_rows,
-)
+from eternal_tui.jobs.billing.ledger import PAGE_SIZE, Ledger, NumberedRow, Spending, read_ledger, read_rows
 from eternal_tui.jobs.billing.statistics import RunningTotals, Totals, day_bounds
 from eternal_tui.jobs.errors import CapUndeterminable, ConfirmationRequired, DailyCapExceeded
 from eternal_tui.jobs.model import UNFINISHED_STATES, Job, JobState, Verdict, from_record, with_event

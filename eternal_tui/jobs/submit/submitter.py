@@ -235,12 +235,7 @@ class RequestSender:
         return await self._record_outcome(intent, edit)
 
     async def _record_outcome(
-        self,
-        intent: Job,
-        edit: Callable[[Job], Job],
-        *,
-        extra: Record | None = None,
-        credits_left: float | None = None,
+        self, intent: Job, edit: Callable[[Job], Job], *, extra: Record | None = None, credits_left: float | None = None
     ) -> Job:
         """Record the outcome of the intent, also where it was deleted meanwhile: it may have been charged.
 
