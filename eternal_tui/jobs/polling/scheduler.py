@@ -40,45 +40,41 @@ class Backoff:
     """
 
     def __init__(self) -> None:
-        self._hold_until = -math.inf
-        self._hold_reason = ""
-        self._failing_until = -math.inf
-        self._failure_reason = ""
+        self._hold = self._outage = (-math.inf, "")
         self._failures = 0
 
     @property
     def reason(self) -> str:
-        """The reason of the current or last pause."""
-        return self._hold_reason if self._hold_until >= self._failing_until else self._failure_reason
+        """The reason of the current pause."""
+        return max(self._hold, self._outage)[1]
 
     def hold(self, now: float, seconds: float, reason: str) -> None:
         """Pause for `seconds`; a longer pause that has begun stays."""
-        if now + seconds >= self._hold_until:
-            self._hold_until, self._hold_reason = now + seconds, reason
+        self._hold = max(self._hold, (now + seconds, reason))
 
     def record_failure(self, now: float, reason: str) -> None:
         """Count a connection failure and pause longer after each: 1, 2, 4 … at most 30 seconds.
 
         Failures of requests that were in flight when the pause began count as the same one.
         """
-        if now >= self._failing_until:
+        until = self._outage[0]
+        if now >= until:
             self._failures += 1
-            self._failing_until = now + backoff_seconds(self._failures)
-        self._failure_reason = reason
+            until = now + backoff_seconds(self._failures)
+        self._outage = (until, reason)
 
     def record_success(self) -> None:
         """End a pause derived from failures."""
-        self._failures = 0
-        self._failing_until = -math.inf
+        self._failures, self._outage = 0, (-math.inf, "")
 
     def reset(self) -> None:
         """End every pause, for instance after the user set another key."""
         self.record_success()
-        self._hold_until = -math.inf
+        self._hold = self._outage
 
     def wait_seconds(self, now: float) -> float:
         """Return the remaining seconds of the pause."""
-        return max(0.0, max(self._hold_until, self._failing_until) - now)
+        return max(0.0, max(self._hold, self._outage)[0] - now)
 
 
 MAX_SLEEP_SECONDS = 3600.0
