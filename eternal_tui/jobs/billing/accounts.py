@@ -17,6 +17,7 @@ from eternal_tui.jobs.billing.charges import (
     PriceKey,
     Row,
     RowKind,
+    add_known,
     correction_row,
     round_credits,
     to_text,
@@ -212,7 +213,7 @@ class Settlement:
                 self._refund(-drop)
             return False
         known = [self._expected(charge) for charge in self._billed]
-        rest = drop - sum((price for price in known if price is not None), Decimal(0))
+        rest = drop - add_known(known)
         unpriced = [charge for charge, price in zip(self._billed, known, strict=True) if price is None]
         if unpriced:
             return self._share(rest, unpriced)
@@ -250,12 +251,11 @@ class Settlement:
 
     def _judge(self, before: Decimal, drop: Decimal) -> bool:
         expected = [self._expected(charge) for charge in self._billed]
-        known = [price for price in expected if price is not None]
         was, now = format_amount(before), format_amount(self._balance)
-        if len(known) < len(expected):
+        if None in expected:
             text = f"Credits went from {was} to {now} with another job of unknown price in between."
             return self._judge_all(Verdict.UNKNOWN, text)
-        typical = sum(known, Decimal(0))
+        typical = add_known(expected)
         rest = drop - typical
         explained, unexplained = format_amount(typical), format_amount(rest)
         sums = f"{was} before, {now} after; {explained} of it explained, {unexplained} not."
@@ -272,7 +272,7 @@ class Settlement:
     def _judge_charged(self, rest: Decimal, sums: str) -> bool:
         """Judge "probably charged" where the prices of the lost requests explain the rest."""
         prices = [self._account.prices.estimate(charge.key) for charge in self._lost]
-        together = sum((price for price in prices if price is not None), Decimal(0))
+        together = add_known(prices)
         # A price estimated from another kind proves nothing, and one that rose may explain any drop.
         is_seen = all(self._account.prices.lowest(charge.key) for charge in (*self._lost, *self._billed))
         if is_seen and abs(rest - together) <= ROUNDING_CREDITS:
@@ -287,13 +287,10 @@ class Settlement:
     def _judge_uncharged(self, drop: Decimal, sums: str) -> bool:
         """Judge "probably not charged", which invites to pay again, only where nothing else explains the numbers."""
         # The price of a creation is itself what other prices left over.
-        least = sum(
-            (
-                min(self._expected(charge) or Decimal(0), self._account.prices.lowest(charge.key))
-                for charge in self._billed
-                if charge.key[0] != "character"
-            ),
-            Decimal(0),
+        least = add_known(
+            min(self._expected(charge) or Decimal(0), self._account.prices.lowest(charge.key))
+            for charge in self._billed
+            if charge.key[0] != "character"
         )
         if drop - least > ROUNDING_CREDITS:
             return self._judge_all(Verdict.UNKNOWN, f"{sums} The prices of the other jobs are uncertain.")
@@ -321,7 +318,7 @@ class Settlement:
     def _refund(self, surplus: Decimal) -> bool:
         """Record the refund of failed jobs whose amounts explain the surplus; return whether there are any."""
         amounts = {charge: charge.amount for charge in self._refunds.failed if charge.amount}
-        total = sum(amounts.values(), Decimal(0))
+        total = add_known(amounts.values())
         if amounts and abs(total - surplus) <= ROUNDING_CREDITS:
             refunded = list(amounts)
         else:

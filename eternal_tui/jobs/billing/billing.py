@@ -24,6 +24,7 @@ from eternal_tui.jobs.billing.charges import (
     PriceKey,
     Row,
     RowKind,
+    add_known,
     from_row_record,
     intent_row,
     price_key,
@@ -131,8 +132,8 @@ class Billing:
         """Return the likely cost of what is queued, None where a price is not known."""
         with self._lock:
             prices = self._reserved_prices()
-        known = [price * count for price, count in prices if price is not None]
-        return float(sum(known, Decimal(0))) if len(known) == len(prices) else None
+        costs = [None if price is None else price * count for price, count in prices]
+        return None if None in costs else float(add_known(costs))
 
     def _reserved_prices(self) -> list[tuple[Decimal | None, int]]:
         prices = self._account().prices
@@ -172,7 +173,7 @@ class Billing:
             refusal = self._cap_refusal(estimates, count_queued=True)
         if refusal is not None:
             raise refusal
-        total = None if None in estimates else sum((price for price in estimates if price is not None), Decimal(0))
+        total = None if None in estimates else add_known(estimates)
         limit = to_amount(policy.confirm_above)
         is_dear = policy.confirm_above is not None and (total is None or limit is None or total > limit)
         is_many = policy.confirm_count is not None and len(requests) > policy.confirm_count
@@ -188,10 +189,9 @@ class Billing:
             return None
         cap = to_amount(daily_cap) or Decimal(0)
         spending = self._spending_today()
-        known = sum((price for price in estimates if price is not None), Decimal(0))
-        reserved = Decimal(0)
-        if count_queued:
-            reserved = sum((price * count for price, count in self._reserved_prices() if price is not None), reserved)
+        known = add_known(estimates)
+        queued = self._reserved_prices() if count_queued else []
+        reserved = add_known(None if price is None else price * count for price, count in queued)
         if spending.spent >= cap or spending.spent + reserved + known > cap:
             total = None if None in estimates else float(known)
             return DailyCapExceeded(float(spending.spent), total, daily_cap, reserved=float(reserved))

@@ -57,6 +57,11 @@ def round_credits(amount: Decimal) -> Decimal:
     return rounded or Decimal(0)
 
 
+def add_known(amounts: Iterable[Decimal | None]) -> Decimal:
+    """Return the sum of those amounts that are known."""
+    return sum((amount for amount in amounts if amount is not None), Decimal(0))
+
+
 def to_text(amount: Decimal | None) -> str | None:
     """Return the amount as written to disk."""
     return None if amount is None else format(amount, "f")

@@ -20,6 +20,7 @@ from eternal_tui.jobs.billing.charges import (
     PossibleRefunds,
     Row,
     RowKind,
+    add_known,
     correction_row,
     from_row_record,
     rows_of_old_jobs,
@@ -228,10 +229,10 @@ class Ledger:
             if not charge.is_settled and charge.job in self.account(*key).since:
                 unsettled[key] += amount or 0
         drops = (self.account(*key).open_drop() - counted for key, counted in unsettled.items())
-        unexplained = sum((drop for drop in drops if drop > 0), Decimal(0))
+        unexplained = add_known(drop for drop in drops if drop > 0)
 
         def total(is_counted: Callable[[Charge], object]) -> Decimal:
-            return sum((amount for charge, amount in priced if amount and is_counted(charge)), Decimal(0))
+            return add_known(amount for charge, amount in priced if is_counted(charge))
 
         spent = total(lambda _: True) + unexplained
         unknown = [charge for charge, amount in priced if amount is None]
@@ -243,7 +244,7 @@ class Ledger:
             unconfirmed=total(lambda charge: charge.is_in_doubt),
             unknown_count=len(unknown),
             doubtful_count=sum(charge.is_in_doubt for charge in unknown),
-            recorded=sum((charge.amount or Decimal(0) for charge, _ in priced), Decimal(0)),
+            recorded=add_known(charge.amount for charge, _ in priced),
         )
 
 
