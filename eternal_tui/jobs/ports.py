@@ -48,9 +48,6 @@ class Service(Protocol):
     async def poll(self, request_id: str) -> PollResponse:
         """Look once at a running request."""
 
-    async def close(self) -> None:
-        """Close every connection."""
-
 
 class Downloader(Protocol):
     """Turns a signed link into a verified file. Raises `media.errors.ResultError`."""
@@ -62,9 +59,6 @@ class Downloader(Protocol):
 
         `on_slow` is called once where the body comes too slowly to hold up others for it.
         """
-
-    async def close(self) -> None:
-        """Close every connection."""
 
 
 class Transaction(Protocol):
