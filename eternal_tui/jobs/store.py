@@ -112,6 +112,7 @@ class JobStore:
         self._results_dir = results_dir
         self.invalid_record_count = 0
         self.is_fully_loaded = False
+        self.needs_reload = False
         self._jobs: dict[int, Job] = {}
         self._full_job_ids: dict[int, None] = {}
         self._listeners: list[Listener] = []
@@ -332,18 +333,21 @@ class JobStore:
             self.publish(changed)
 
     def apply_changes(self, changes: Iterable[Change]) -> list[int]:
-        """Apply what other instances wrote and return the ids it changed."""
+        """Apply what other instances wrote and return the ids it changed.
+
+        `needs_reload` is set where their changes could not be listed.
+        """
         touched: list[int] = []
         for change in changes:
-            if change.id >= FIRST_CHARGE_ID:
+            known = self._jobs.get(change.id)
+            if change.op == "reload":
+                self.needs_reload = True
+                continue
+            if change.id >= FIRST_CHARGE_ID or (known is None and change.op != "put"):
                 continue
             if change.op == "delete":
-                if change.id in self._jobs:
-                    self._remove_from_memory(change.id)
-                    touched.append(change.id)
-                continue
-            known = self._jobs.get(change.id)
-            if change.op == "patch" and known is None:
+                self._remove_from_memory(change.id)
+                touched.append(change.id)
                 continue
             base = to_record(known) if change.op == "patch" and known is not None else {}
             # Unsaved fields are newer than a whole record from another instance.

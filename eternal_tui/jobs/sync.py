@@ -178,11 +178,11 @@ class HistorySync:
         """Apply what other instances wrote."""
         async with self._store.news_lock:
             news = await self._store.call_history(self._store.history.read_changes)
-            if any(change.op == "reload" for change in news):
+            touched = self._store.apply_changes(news)
+            if self._store.needs_reload:
                 self._store.replace_all(await self._store.call_history(self._read_all_records))
+                self._store.needs_reload = False
                 touched = list(self._unfinished)
-            else:
-                touched = self._store.apply_changes(news)
         self._update_watches(touched)
         await self._billing.flush()
 

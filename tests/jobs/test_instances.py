@@ -213,6 +213,23 @@ async def test_stopping_elsewhere_stops_the_owner(
         assert len(sandbox.polls()) == before
 
 
+async def test_jobs_added_before_two_compactions_are_seen_by_one_that_queues(
+    engines: Engines, clock: FakeClock
+) -> None:
+    """Their changes cannot be listed, and the step that queues is the one that reads so."""
+    async with engines() as bench:
+        record = bench.history.get((await bench.engine.submit(IMAGE_REQUEST)).id) or {}
+        other = History.open(bench.data_dir, fs=UnsyncedFileSystem())
+        for _ in range(2):
+            other.add({**record, "state": "failed"})
+            other.compact()
+        other.close(compact=False)
+        bench.engine.queue.hold("by the test")
+        await bench.engine.submit_many([IMAGE_REQUEST] * 2, wait_seconds=0.0)
+        await advance_and_wait_idle(clock, 2)
+        assert [job.id for job in bench.engine.store.newest_first()] == [5, 4, 3, 2, 1]
+
+
 async def test_jobs_of_a_killed_process_are_taken_over(tmp_path: Path, sandbox: Sandbox, clock: FakeClock) -> None:
     """The owner is a real process that is killed with SIGKILL, the heir a engine whose clock the test moves."""
     program = Program(tmp_path, sandbox.api_url, sandbox.key)
