@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.benchmarks import app_figures
-from tests.benchmarks.row import Row
+from tests.benchmarks.slow_line import Row
 from tests.terminal.pseudo_terminal import ROOT
 
 OTHERS = (("bench_history",), ("bench_pictures",), ("cadence_simulation", "--jobs", "2000"))
@@ -25,7 +25,6 @@ OTHERS = (("bench_history",), ("bench_pictures",), ("cadence_simulation", "--job
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as a table in Markdown."""
     lines = ["| what | goal | measured |", "|---|---|---|"]
     for each in rows:
         figures: Mapping[str, object] = {name: value for name, value in each.items() if name not in ("what", "goal")}

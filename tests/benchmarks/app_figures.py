@@ -17,9 +17,8 @@ from eternal_tui.history.history import History
 from eternal_tui.jobs.model import Job, JobState, to_record
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 from tests.benchmarks.full_history import ended_job, fill
-from tests.benchmarks.row import Row, row
 from tests.benchmarks.shown_lines import ShownLines
-from tests.benchmarks.slow_line import SSH, slow_line
+from tests.benchmarks.slow_line import SSH, Row, row, slow_line
 from tests.media.files import write_scene_video
 from tests.terminal.pseudo_terminal import PseudoTerminal
 from tests.terminal.stage import APP_COMMAND, make_environ, record_running_jobs, start_app
@@ -296,7 +295,6 @@ def queue_keys(folder: Path) -> Iterator[Row]:
 
 
 def figures(folder: Path) -> Iterator[Row]:
-    """Measure everything, row by row."""
     yield from starts(folder)
     yield from memory_and_search(folder)
     yield from keys(folder / "keys")

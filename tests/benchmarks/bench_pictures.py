@@ -78,7 +78,6 @@ Player().run()
 
 
 def milliseconds(work: Callable[[], object], runs: int) -> float:
-    """Return the median time of `work`."""
     taken = []
     for _ in range(runs):
         began = time.perf_counter()

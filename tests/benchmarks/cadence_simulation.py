@@ -170,7 +170,6 @@ def _row(media: str, name: str, outcome: Outcome, note: str = "") -> str:
 
 
 def main() -> None:
-    """Print the table; write it as JSON where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)

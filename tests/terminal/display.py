@@ -64,16 +64,13 @@ class Display:
         ).stdout
 
     def focus(self) -> None:
-        """Give the terminal the keyboard."""
         window = self._run("xdotool", "search", "--sync", "--onlyvisible", "--class", self._window_class).split()[0]
         self._run("xdotool", "windowfocus", "--sync", window.decode())
 
     def press(self, key: str) -> None:
-        """Press a key by X's name for it."""
         self._run("xdotool", "key", key)
 
     def wait_until(self, condition: Callable[[Image.Image], bool]) -> Image.Image:
-        """Photograph the screen until it looks so, and return it."""
         end = time.monotonic() + TIMEOUT_SECONDS
         while not condition(
             found := Image.open(BytesIO(self._run("import", "-window", "root", "png:-"))).convert("RGB")
@@ -82,7 +79,6 @@ class Display:
         return found
 
     def close(self) -> None:
-        """End the terminal and its server."""
         for process in (self._terminal, self._server):
             process.terminate()
             process.wait(TIMEOUT_SECONDS)

@@ -66,18 +66,15 @@ class PseudoTerminal:
                 os._exit(127)
 
     def __enter__(self) -> Self:
-        """Return the terminal."""
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        """End the program if it still runs."""
         self.close()
 
     @property
     def modes(self) -> list[object]:
-        """The terminal's modes."""
         return termios.tcgetattr(self._descriptor)
 
     def hang_up(self) -> None:
@@ -154,7 +151,6 @@ class PseudoTerminal:
         return took
 
     def read_for(self, seconds: float) -> bytes:
-        """Return everything written in so many seconds."""
         end = time.perf_counter() + seconds
         parts = []
         while (left := end - time.perf_counter()) > 0 and not self.has_ended:
@@ -180,12 +176,7 @@ class PseudoTerminal:
                 return not self.has_ended
         return False
 
-    def read_response(self, quiet: float, within: float = 60.0) -> bytes:
-        """Return what is written, its first byte however late, until nothing came for `quiet` seconds."""
-        return self.read(within) + self.read_until_quiet(quiet, within)
-
     def send(self, keys: bytes) -> None:
-        """Type these bytes."""
         os.write(self._descriptor, keys)
 
     def resize(self, columns: int, rows: int) -> None:
@@ -193,14 +184,12 @@ class PseudoTerminal:
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read_proc_status(self, field: str) -> str:
-        """Return a field of the program's /proc status, such as VmHWM."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith(f"{field}:"):
                 return line.partition(":")[2].strip()
         raise KeyError(field)
 
     def cpu_seconds(self) -> float:
-        """Return the processor time the program has used, in seconds."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

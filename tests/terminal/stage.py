@@ -24,7 +24,6 @@ UNREACHABLE_URL = "http://127.0.0.1:9"
 def make_environ(
     home: Path, url: str = UNREACHABLE_URL, key: str = "sk-0123456789abcdef0123", **more: str
 ) -> dict[str, str]:
-    """Return an environment of the test's own."""
     return {
         "HOME": str(home),
         "PATH": os.environ["PATH"],
@@ -48,7 +47,6 @@ def start_app(
     rows: int = 40,
     command: Sequence[str] = APP_COMMAND,
 ) -> PseudoTerminal:
-    """Start the app on the data folder in `home`."""
     return PseudoTerminal(command, environ or make_environ(home), columns=columns, rows=rows)
 
 

@@ -22,7 +22,6 @@ WAYS = {"SIGTERM": signal.SIGTERM, "SIGHUP": signal.SIGHUP, "closed": signal.SIG
 
 
 def make_demo_environ(home: Path) -> dict[str, str]:
-    """Return an environment with a place of its own for temporary files."""
     return make_environ(home, {"TMPDIR": str(home), "TERM": "xterm-256color"})
 
 
@@ -90,7 +89,6 @@ def test_an_app_that_hangs_is_gone_in_time_and_gives_the_terminal_back(way: str,
 
 @pytest.mark.parametrize("way", ["SIGTERM", "ctrl+q"])
 def test_a_key_command_that_waits_is_neither_waited_for_nor_left(way: str, tmp_path: Path) -> None:
-    """As one that asks for a passphrase."""
     config = tmp_path / "config.toml"
     config.write_text('api_key_command = "sleep 600"\n')
     environ = make_environ(tmp_path, {"ETERNAL_TUI_BASE_URL": "http://127.0.0.1:9", "TERM": "xterm-256color"})

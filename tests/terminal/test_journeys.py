@@ -180,7 +180,6 @@ def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> 
 
 
 def test_suspend_and_resume(tmp_path: Path, service: dict[str, str]) -> None:
-    """ctrl+z gives the shell back, and fg the screen as it was."""
     shell = ["/bin/sh", "-i"]
     with Tmux(shell, make_environ(tmp_path, {**service, "PS1": "ready> "})) as app:
         app.wait_for("ready>")

@@ -16,7 +16,6 @@ MONOCHROME_SGR_CODES = {"", "0", "1", "2", "3", "4", "7", "9", "39", "49", "22",
 
 
 def run_one_job(terminal: Tmux, prompt: str = "In a red coat") -> str:
-    """Send one request, watch it end, and return the screen of the list."""
     terminal.wait_for("2 Jobs")
     terminal.press("C-n")
     terminal.wait_for("opens the list")
@@ -94,7 +93,6 @@ def test_prompts_of_every_script(quick: dict[str, str], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("times", [10, pytest.param(100, marks=pytest.mark.long)])
 def test_resizing(times: int, quick: dict[str, str], tmp_path: Path) -> None:
-    """Back at the first size, every cell is what it was before."""
     with Tmux(PROGRAM, make_environ(tmp_path, quick), columns=200, rows=60) as terminal:
         run_one_job(terminal)
         # What tells of the end comes a moment later, and goes; a screen before it is not at rest.

@@ -96,7 +96,6 @@ def test_signals_leave_the_terminal_as_it_was(tmp_path: Path, number: signal.Sig
 
 
 def test_interrupt_during_the_start_is_no_traceback(tmp_path: Path) -> None:
-    """In 21 of 40 tries there was one, of up to 72 lines."""
     # Blocked until the first line of the program runs: before that a signal meets the interpreter's own start.
     code = (
         "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
@@ -174,7 +173,6 @@ def test_saving_a_copy_in_a_deleted_folder(tmp_path: Path, sandbox: Sandbox) -> 
 @needs_tmux
 @pytest.mark.terminal
 def test_typed_ahead(tmp_path: Path) -> None:
-    """Keys that arrive in one read mean what they mean one by one."""
     with Tmux([*PROGRAM, "--demo", "--empty"], make_tmux_environ(tmp_path)) as demo:
         demo.wait_for("No jobs yet")
         demo.press("C-n")

@@ -91,7 +91,6 @@ class Tmux:
         gate.write_text("go\n")
 
     def tmux(self, *arguments: str) -> str:
-        """Run one tmux command and return what it printed."""
         done = subprocess.run(
             ["tmux", "-S", str(self._socket), *arguments],
             env=self._environ, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_SECONDS, check=False,
@@ -100,7 +99,6 @@ class Tmux:
         return done.stdout.decode()
 
     def press(self, *keys: str) -> None:
-        """Press keys by tmux's names: C-n, Enter, Escape, F1, a."""
         self.tmux("send-keys", *keys)
 
     def press_escape(self) -> None:
@@ -109,24 +107,18 @@ class Tmux:
         self.wait_until_quiet()
 
     def type(self, text: str) -> None:
-        """Type text as it is."""
         self.tmux("send-keys", "-l", text)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the window another size."""
         self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def screen(self, *, styled: bool = False) -> str:
         """Return what stands on the screen; with `styled`, its colours too."""
         return self.tmux("capture-pane", "-p", *(["-e"] if styled else []))
 
-    def pane_variable(self, name: str) -> str:
-        """Return one of tmux's facts about the pane, such as pane_title."""
-        return self.tmux("display-message", "-p", f"#{{{name}}}").rstrip("\n")
-
     def program_ids(self) -> list[int]:
         """Return the program's process; none once it has ended."""
-        shell = int(self.pane_variable("pane_pid"))
+        shell = int(self.tmux("display-message", "-p", "#{pane_pid}"))
         return [int(pid) for pid in Path(f"/proc/{shell}/task/{shell}/children").read_text().split()]
 
     def kill(self) -> None:
@@ -159,14 +151,6 @@ class Tmux:
                 return screen
             assert time.monotonic() < latest, f"waited for {wanted!r}:\n{screen}"
             # Nothing written is nothing drawn; the time is for what tmux has not drawn yet.
-            self.read(within=0.1)
-
-    def wait_for_bytes(self, wanted: bytes, within: float = TIMEOUT_SECONDS) -> None:
-        """Wait until the program has written these bytes."""
-        latest = time.monotonic() + within
-        self.read()
-        while wanted not in self.written:
-            assert time.monotonic() < latest, (wanted, self.written[-500:])
             self.read(within=0.1)
 
     def close(self) -> None:

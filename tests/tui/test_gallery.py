@@ -30,8 +30,6 @@ from tests.tui.screens.stage import screen_text, wait_until
 
 
 class CountingHalfBlocks(HalfBlocks):
-    """Half-blocks that count what is drawn."""
-
     def __init__(self) -> None:
         super().__init__()
         self.render_count = 0
@@ -42,8 +40,6 @@ class CountingHalfBlocks(HalfBlocks):
 
 
 class GalleryApp(App[None]):
-    """An app with the jobs pane as a gallery."""
-
     def __init__(self, jobs: Iterable[Job], folder: Path, graphics: GraphicsBackend | None = None) -> None:
         super().__init__()
         register_themes(self)

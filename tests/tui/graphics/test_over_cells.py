@@ -110,8 +110,6 @@ def test_an_inline_image_is_a_file_for_so_many_cells(remote: bool, size: tuple[i
 
 
 class SixelApp(TerminalApp):
-    """One picture over one line, in an app whose writes are noted."""
-
     CSS = "MediaView { width: 20; height: 10; } Screen { layout: vertical; }"
 
     def __init__(self) -> None:
@@ -197,8 +195,6 @@ async def test_pixels_wait_where_they_cannot_stand(still: Path, how: str) -> Non
 
 
 class TwoPicturesApp(SixelApp):
-    """Two pictures that touch."""
-
     CSS = "MediaView { width: 20; height: 10; } Screen { layout: horizontal; }"
 
     def compose(self) -> ComposeResult:

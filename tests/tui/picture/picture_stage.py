@@ -61,7 +61,6 @@ class MediaViewApp(App[None]):
 async def showing(
     path: Path, graphics: GraphicsBackend | None = None, *, size: tuple[int, int] = (40, 12), **options: object
 ) -> AsyncIterator[tuple[MediaViewApp, Pilot[None]]]:
-    """Run an app that shows a file."""
     app = MediaViewApp(graphics, **options)
     async with app.run_test(size=size) as pilot:
         app.media_view.set_file(path)

@@ -77,8 +77,6 @@ async def test_a_broken_file_says_so_and_leaves_the_words(tmp_path: Path, red: P
 
 
 class CountingCache(FrameCache):
-    """Notes which files were really asked for."""
-
     def __init__(self) -> None:
         super().__init__()
         self.requested_names: list[str] = []

@@ -69,8 +69,6 @@ async def test_scrubbing_and_stepping(clip: Path) -> None:
 
 
 class CountingHalfBlocks(HalfBlocks):
-    """Half-blocks that note what was drawn."""
-
     def __init__(self, bits: int = 8) -> None:
         super().__init__(bits)
         self.render_count = 0

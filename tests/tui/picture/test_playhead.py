@@ -10,8 +10,6 @@ from eternal_tui.tui.picture.pacing import FrameBudget, Playhead
 
 
 class Clock:
-    """Seconds that pass when somebody waits."""
-
     def __init__(self) -> None:
         self.now = 1000.0
 

@@ -119,8 +119,6 @@ class LetterWidget(Widget):
 
 
 class OverlappingWidgetsApp(App[None]):
-    """Two boards beside each other, and a third over both."""
-
     CSS = """
     Screen { layers: below above; layout: horizontal; }
     #a, #b { layer: below; width: 15; height: 12; border: none; }

@@ -20,8 +20,6 @@ from tests.terminal.replies import KEY_REPORTS, REPLIES
 
 
 class Keyboard:
-    """A parser and the clock it goes by."""
-
     def __init__(self, *, remote: bool = False) -> None:
         self.parser = InputParser(remote=remote)
         self.now = 100.0
