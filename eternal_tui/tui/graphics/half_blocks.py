@@ -102,8 +102,6 @@ class HalfBlocks(GraphicsBackend):
     cell_size = video_cell_size = HALF_BLOCK_CELL
 
     def __init__(self, bits: int = 8, *, truecolor: bool = False) -> None:
-        if not 1 <= bits <= 8:
-            raise ValueError("bits must lie between 1 and 8")
         self.bits = bits
         self._truecolor = truecolor
         self._cells = ColourCache(self._make_cell)

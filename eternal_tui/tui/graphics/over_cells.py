@@ -96,8 +96,6 @@ class Sixel(_OverCells):
         colours: int = MAX_COLOURS,
         max_size: tuple[int, int] = (0, 0),
     ) -> None:
-        if not all(cell_size):
-            raise ValueError("sixels need the size of a cell")
         super().__init__(cells, cell_size)
         self._pixels = cell_size
         self._colours = max(2, min(colours, MAX_COLOURS))

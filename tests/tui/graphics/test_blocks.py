@@ -103,12 +103,6 @@ def test_thinning_saves_bytes_on_the_line(tmp_path: Path) -> None:
     assert sizes[-1] < sizes[0] / 2
 
 
-@pytest.mark.parametrize("bits", [0, 9, -1])
-def test_bits_are_one_to_eight(bits: int) -> None:
-    with pytest.raises(ValueError, match="between 1 and 8"):
-        HalfBlocks(bits)
-
-
 def test_frames_of_a_clip_keep_six_bits() -> None:
     frame = Frame(16, 2, bytes(range(96)))
     moving = HalfBlocks().render(frame, animated=True)
