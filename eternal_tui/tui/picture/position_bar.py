@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from rich.cells import cell_len
-from rich.segment import Segment
-from textual.strip import Strip
+from textual.content import Content
 from textual.widget import Widget
 
 from eternal_tui.core.formatting import format_duration
@@ -35,49 +32,23 @@ def split_bar(position: float, duration: float, width: int) -> tuple[str, str]:
 
 
 class PositionBar(Widget):
-    """One line under a clip. It is set to the clip's position, and repaints only when that changes it."""
+    """One line under a clip."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"position-line--played", "position-line--rest"}
-    DEFAULT_CSS = """
-    PositionBar {
-        height: 1; background: transparent; color: $text-muted;
-        & > .position-line--played { color: $accent; background: transparent; }
-        & > .position-line--rest { color: $text-disabled; background: transparent; }
-    }
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._position: tuple[float, float, bool, bool] | None = None
-        self._drawn_parts: tuple[str, str, str] | None = None
+    DEFAULT_CSS = "PositionBar { height: 1; color: $text-muted; text-align: center; text-wrap: nowrap; }"
+    _position = (0.0, 0.0, False, False)
 
     def set_position(self, position: float, duration: float, *, playing: bool, seeking: bool = False) -> None:
         """Show this moment of a clip of `duration`, nothing where it has no length."""
-        self._position = (position, duration, playing, seeking) if duration > 0 else None
-        if self._parts() != self._drawn_parts:
-            self.refresh()
+        self._position = (position, duration, playing, seeking)
+        self.refresh()
 
-    def _parts(self) -> tuple[str, str, str]:
-        if self._position is None:
-            return "", "", ""
-        position, seconds, playing, seeking = self._position
-        words = position_text(position, seconds, playing=playing, seeking=seeking)
+    def render(self) -> Content:
+        position, duration, playing, seeking = self._position
+        if duration <= 0:
+            return Content("")
+        words = position_text(position, duration, playing=playing, seeking=seeking)
         room = min(MAX_BAR_COLUMNS, self.size.width - cell_len(words) - 3)
-        played, rest = split_bar(position, seconds, room) if room >= MIN_BAR_COLUMNS else ("", "")
-        return played, rest, words
-
-    def render_line(self, y: int) -> Strip:
-        """Return the one line, centred."""
-        style, width = self.rich_style, self.size.width
-        if y:
-            return Strip.blank(width, style)
-        self._drawn_parts = played, rest, words = self._parts()
-        gap = " " if played or rest else ""
-        length = cell_len(played + rest + gap + words)
-        segments = [
-            Segment(" " * max(0, (width - length) // 2), style),
-            Segment(played, self.get_component_rich_style("position-line--played")),
-            Segment(rest, self.get_component_rich_style("position-line--rest")),
-            Segment(gap + words, style),
-        ]
-        return Strip(segments).adjust_cell_length(width, style)
+        if room < MIN_BAR_COLUMNS:
+            return Content(words)
+        played, rest = split_bar(position, duration, room)
+        return Content.assemble((played, "$accent"), (rest, "$text-disabled"), f" {words}")
