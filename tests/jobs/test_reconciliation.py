@@ -187,3 +187,17 @@ async def test_not_charged_waits_for_jobs_that_may_be_refunded(bench: Bench, *, 
     assert engine.store[running.id].state is (JobState.FAILED if failed else JobState.SUCCEEDED)
     assert engine.store[lost.id].verdict is (Verdict.UNKNOWN if failed else Verdict.NOT_CHARGED)
     assert engine.billing.ledger.charges[last.id].is_settled is not failed
+
+
+async def test_refund_of_a_failed_job_may_hide_a_charge(bench: Bench) -> None:
+    engine, sandbox = bench.engine, bench.sandbox
+    for state in ("saved", "saved", "failed"):
+        if state == "failed":
+            sandbox.inject(Fault.FAILED, times=1)
+        await bench.wait_for_state((await engine.submit(IMAGE_REQUEST)).id, state)
+    sandbox.inject(Fault.LOST_ANSWER, times=1, on=FaultPlace.POST)
+    lost = await engine.submit(IMAGE_REQUEST)
+    sandbox.state.credits += Decimal("0.04")
+    await engine.submit(IMAGE_REQUEST)
+    await bench.advance_until(lambda: engine.store[lost.id].verdict is not None)
+    assert engine.store[lost.id].verdict is Verdict.UNKNOWN
