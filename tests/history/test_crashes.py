@@ -37,9 +37,12 @@ def _verify_every_state(swift_path: Path, *, steps: int, seed: int) -> tuple[int
     return len(files.states), {state.call for state in files.states}
 
 
-def test_every_crash_point_of_a_mixed_load(swift_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("steps", "seed"), [(24, 3), *(pytest.param(80, seed, marks=pytest.mark.long) for seed in range(20))]
+)
+def test_every_crash_point_of_a_mixed_load(swift_path: Path, steps: int, seed: int) -> None:
     """Killed, without power in five ways, and killed with the document rotten on top."""
-    points, calls = _verify_every_state(swift_path, steps=24, seed=3)
+    points, calls = _verify_every_state(swift_path, steps=steps, seed=seed)
     assert points > 100
     assert {"write", "half a write", "sync", "replace history.json", "replace history.journal"} <= calls
     assert {"replace history.previous.json", "replace history.previous.journal", "sync_dir"} <= calls
@@ -91,9 +94,3 @@ def test_every_system_call_failing_with_every_error(swift_path: Path, number: in
     at = 0
     while _run_with_failing_call(swift_path, at, number):
         at += 1
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(20))
-def test_every_crash_point_of_long_loads(swift_path: Path, seed: int) -> None:
-    _verify_every_state(swift_path, steps=80, seed=seed)

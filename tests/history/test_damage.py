@@ -17,6 +17,8 @@ from tests.history.conftest import OpenHistory
 from tests.history.faults import UnsyncedFileSystem
 from tests.history.load import Ledger, run_mixed_load
 
+LONG_SEEDS = [pytest.param(seed, marks=pytest.mark.long) for seed in range(1000, 2000)]
+
 
 def _prepare_history(folder: Path, seed: int) -> Ledger:
     ledger = Ledger()
@@ -100,22 +102,15 @@ def _damage_journal(folder: Path, seed: int) -> None:
     assert len(changed) <= max(0, lost) or kind in {"cut", "empty", "nul"}
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", [*range(100), *LONG_SEEDS])
 def test_damaged_document_loses_nothing(swift_path: Path, seed: int) -> None:
     """Cuts, flips, NULs, junk and emptiness, with and without a new time stamp."""
     _damage_document(swift_path / "data", seed)
 
 
-@pytest.mark.parametrize("seed", range(50))
+@pytest.mark.parametrize("seed", [*range(50), *LONG_SEEDS])
 def test_damaged_journal_reports_lost_changes(swift_path: Path, seed: int) -> None:
     _damage_journal(swift_path / "data", seed)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(1000, 2000))
-def test_a_thousand_damages(swift_path: Path, seed: int) -> None:
-    _damage_document(swift_path / "document", seed)
-    _damage_journal(swift_path / "journal", seed)
 
 
 def _write_and_close(folder: Path, *, records: int) -> Path:

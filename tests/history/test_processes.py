@@ -89,16 +89,13 @@ def _run_concurrently(folder: Path, processes: int, changes: int, seed: int) -> 
     assert all(seen), "each saw something of the others"
 
 
-def test_three_processes_lose_nothing(swift_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("processes", "changes", "seed"),
+    [(3, 60, 0), (3, 60, 1), *(pytest.param(4, 500, seed, marks=pytest.mark.long) for seed in range(20))],
+)
+def test_several_processes_lose_nothing(swift_path: Path, processes: int, changes: int, seed: int) -> None:
     """Adds, changes, deletes and compactions by three processes at once; every id given once, every change kept."""
-    for seed in range(2):
-        _run_concurrently(swift_path / f"data{seed}", 3, 60, seed)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(20))
-def test_four_processes_five_hundred_changes(swift_path: Path, seed: int) -> None:
-    _run_concurrently(swift_path / "data", 4, 500, seed)
+    _run_concurrently(swift_path / "data", processes, changes, seed)
 
 
 def _kill_repeatedly(folder: Path, rounds: int, seed: int) -> None:
@@ -134,11 +131,7 @@ def _kill_repeatedly(folder: Path, rounds: int, seed: int) -> None:
         expected = found
 
 
-def test_killed_process_loses_nothing_acknowledged(swift_path: Path) -> None:
-    """``kill -9`` at random moments of a mixed load on one growing history, ten times."""
-    _kill_repeatedly(swift_path / "data", 10, seed=1)
-
-
-@pytest.mark.long
-def test_three_hundred_kills(swift_path: Path) -> None:
-    _kill_repeatedly(swift_path / "data", 300, seed=2)
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.long)])
+def test_killed_process_loses_nothing_acknowledged(swift_path: Path, rounds: int) -> None:
+    """``kill -9`` at random moments of a mixed load on one growing history."""
+    _kill_repeatedly(swift_path / "data", rounds, seed=1)

@@ -250,6 +250,7 @@ async def test_jobs_of_a_killed_process_are_taken_over(tmp_path: Path, sandbox: 
                 lambda: all(heir.engine.context.owns(job) for job in heir.engine.store.newest_first()), limit_seconds=60
             )
             assert clock.monotonic() - began <= 30
+            assert [path.name for path in (program.data_dir / "instances").iterdir()] == [heir.instance.id]
             sandbox.heal()
             sandbox.finish()
             for job_id in ids:
