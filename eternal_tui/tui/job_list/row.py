@@ -91,12 +91,7 @@ def elapsed(job: Job, now: float, clock_step: float) -> float:
 
 
 def job_line(
-    job: Job,
-    now: float,
-    columns: Columns,
-    *,
-    remaining_seconds: float | None = None,
-    clock_step: float = 1.0,
+    job: Job, now: float, columns: Columns, *, remaining_seconds: float | None = None, clock_step: float = 1.0
 ) -> Line:
     """Return the line of a job.
 

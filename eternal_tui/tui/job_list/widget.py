@@ -107,10 +107,7 @@ class JobList(JobView):
         text: SafeText
 
     def __init__(
-        self,
-        *,
-        estimate_remaining: Callable[[Job], float | None] = lambda _: None,
-        clock_step: float = 1.0,
+        self, *, estimate_remaining: Callable[[Job], float | None] = lambda _: None, clock_step: float = 1.0
     ) -> None:
         super().__init__()
         self.is_externally_driven = False

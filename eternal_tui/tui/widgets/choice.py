@@ -169,10 +169,7 @@ class Stepper(FieldControl):
         arrows = "$text-accent" if self.has_focus else "$text-muted"
         number = "bold $text-accent" if self.has_focus else "bold"
         return Content.assemble(
-            ("‹ ", arrows),
-            (f"{self.value:>2}", number),
-            (" ›", arrows),
-            (f"  {self.note}", "$text-muted"),
+            ("‹ ", arrows), (f"{self.value:>2}", number), (" ›", arrows), (f"  {self.note}", "$text-muted")
         )
 
     def action_step(self, by: int) -> None:

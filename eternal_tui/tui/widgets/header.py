@@ -32,12 +32,7 @@ _DIM = "$text-muted"
 
 
 def header_line(
-    width: int,
-    totals: Totals | None,
-    queue: QueueSummary = EMPTY_QUEUE,
-    *,
-    demo: bool = False,
-    other_host: str = "",
+    width: int, totals: Totals | None, queue: QueueSummary = EMPTY_QUEUE, *, demo: bool = False, other_host: str = ""
 ) -> Content:
     """Return the header, `width` columns wide where one item has room; the least important items are left out first.
 

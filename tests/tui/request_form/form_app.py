@@ -59,10 +59,7 @@ class FormApp(TerminalApp):
     #pane { width: 36; height: 1fr; border: round $border-blurred; padding: 0 1; }
     #pane.drawer { width: 60; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "submit", "Submit"),
-        Binding("1,2,3", "pane", "Pane"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "submit", "Submit"), Binding("1,2,3", "pane", "Pane")]
 
     def __init__(
         self,
