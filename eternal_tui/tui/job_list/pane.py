@@ -45,16 +45,13 @@ class JobListPane(Vertical):
         *,
         estimate_remaining: Callable[[Job], float | None] = lambda _: None,
         clock_step: float = 1.0,
-        pane_number: int = 0,
         make_gallery: Callable[[JobList], JobView],
         id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        """Build the pane; `pane_number` is the key that goes to it, shown before the title, 0 for none."""
         super().__init__(id=id)
         self.job_list = JobList(estimate_remaining=estimate_remaining, clock_step=clock_step)
         self._make_gallery = make_gallery
         self.is_batch_open = False
-        self._title_prefix = f"{pane_number} " if pane_number else ""
 
     def compose(self) -> ComposeResult:
         yield self.job_list
@@ -115,7 +112,7 @@ class JobListPane(Vertical):
 
     @on(JobList.TitleChanged)
     def _update_title(self) -> None:
-        self.border_title = Content(f"{self._title_prefix}{self.job_list.title}")
+        self.border_title = Content(f"2 {self.job_list.title}")
         self.border_subtitle = Content(self.job_list.position)
 
     @on(JobList.FilterRequested)

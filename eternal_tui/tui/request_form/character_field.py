@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,27 +14,20 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from eternal_tui.api.curl import is_curl_command
+from eternal_tui.api.models import Character
 from eternal_tui.characters.resolver import CharacterResolver, ResolvedCharacter, format_label
 from eternal_tui.core.sanitize import sanitize
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.request_form.fields import FieldHint, FieldRow
-from eternal_tui.tui.request_form.messages import CharactersRequested, CurlPasted, FieldEdited
+from eternal_tui.tui.request_form.fields import FieldHint, FieldRow, RefusesCurl
+from eternal_tui.tui.request_form.messages import CharactersRequested, FieldEdited
 from eternal_tui.tui.widgets.search_dialog import SearchInput
 
 MAX_INPUT_CHARS = 400
 """Characters of the field: a dozen names, or a URL long enough to be refused by its own name."""
 
 
-class CharacterInput(SearchInput):
+class CharacterInput(RefusesCurl, SearchInput):
     """A line that takes no curl command."""
-
-    def on_paste(self, event: events.Paste) -> None:
-        # Textual calls the handler of the base class by itself, unless the default is prevented.
-        if is_curl_command(event.text):
-            event.prevent_default()
-            event.stop()
-            self.post_message(CurlPasted(event.text))
 
 
 class _NameSuggester(Suggester):
@@ -93,6 +87,11 @@ class CharacterField(Vertical):
     @property
     def text(self) -> str:
         return self._input.value
+
+    @property
+    def listed(self) -> Sequence[Character]:
+        """The characters that a request may be for."""
+        return self._resolver.allowed
 
     @property
     def resolved(self) -> list[ResolvedCharacter]:

@@ -17,14 +17,27 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from eternal_tui.api.curl import is_curl_command
 from eternal_tui.api.models import MAX_DURATION_SECONDS, MIN_DURATION_SECONDS, MediaType, Quality
 from eternal_tui.core.formatting import format_cost
 from eternal_tui.core.sanitize import SafeText, sanitize
 from eternal_tui.drafts.draft import Draft
 from eternal_tui.drafts.expansion import MAX_COUNT
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.request_form.messages import FieldEdited
+from eternal_tui.tui.request_form.messages import CurlPasted, FieldEdited
 from eternal_tui.tui.widgets.choice import Choice, FieldControl, Stepper
+
+
+class RefusesCurl:
+    """Mixed into text inputs: a pasted curl command, which may carry a key, is posted instead of taken."""
+
+    def on_paste(self, event: events.Paste) -> None:
+        # Textual calls the handler of the base class by itself, unless the default is prevented.
+        if is_curl_command(event.text):
+            event.prevent_default()
+            event.stop()
+            assert isinstance(self, Widget)
+            self.post_message(CurlPasted(event.text))
 
 
 class FieldRow(Horizontal):

@@ -119,7 +119,6 @@ class RequestForm(Vertical):
         self._batch_hint = FieldHint(id="batch-hint")
         self._preview = Preview(id="preview")
         self._submit_bar = SubmitBar(id="submit")
-        self._characters: tuple[Character, ...] = ()
         self._picker: CharacterPicker | None = None
         self._presets = Presets()
         self._snippets: Mapping[str, str] = {}
@@ -241,10 +240,9 @@ class RequestForm(Vertical):
     ) -> None:
         """Set the listed characters, and a function that returns why an ID must not be sent."""
         lookup = CharacterResolver(characters, rejection_reason)
-        self._characters = lookup.allowed
         self._character_field.set_resolver(lookup)
         if self._picker is not None:
-            self._picker.set_characters(self._characters)
+            self._picker.set_characters(lookup.allowed)
         self._refresh_fields()
 
     def set_estimate(self, price: float | None) -> None:
@@ -373,7 +371,7 @@ class RequestForm(Vertical):
     @on(CharacterField.PickerRequested)
     def _picker_requested(self, event: CharacterField.PickerRequested) -> None:
         self.post_message(CharactersRequested())
-        self._picker = CharacterPicker(self._characters, event.text, self._faces)
+        self._picker = CharacterPicker(self._character_field.listed, event.text, self._faces)
         self.app.push_screen(self._picker, self._characters_picked)
 
     def _characters_picked(self, characters: tuple[Character, ...] | None) -> None:

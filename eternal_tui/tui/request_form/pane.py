@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +60,8 @@ class RequestFormPane(Container):
         *,
         environ: Mapping[str, str],
         monotonic: Callable[[], float],
-        pane_number: int = 0,
         faces: FaceSource = NO_FACES,
     ) -> None:
-        """Build the frame; `pane_number` is the key that goes to it."""
         super().__init__(id="form")
         self._environ = environ
         self._faces = faces
@@ -75,10 +74,10 @@ class RequestFormPane(Container):
         """None until it is mounted."""
         self._mount_task: asyncio.Task[RequestForm] | None = None
         self._characters: tuple[Sequence[Character], Callable[[str], str]] | None = None
-        self._last_sent: tuple[Sequence[GenerateRequest], float] | None = None
+        self._last_sent: tuple[Sequence[GenerateRequest], float] = ((), -math.inf)
         self._pending_requests: list[Sequence[GenerateRequest]] = []
         self._save_scheduled = False
-        self.border_title = Content(f"{pane_number} Request" if pane_number else "Request")
+        self.border_title = Content("1 Request")
 
     async def mount_form(self) -> RequestForm:
         """Mount the form, once, with the saved draft and presets; return it."""
@@ -117,7 +116,7 @@ class RequestFormPane(Container):
     def finish_submit(self, requests: Sequence[GenerateRequest]) -> None:
         """Note that the requests were answered, or not sent."""
         self._pending_requests.remove(requests)
-        if self._last_sent is not None and self._last_sent[0] == requests:
+        if self._last_sent[0] == requests:
             # The user may have pressed again before the response was shown.
             self._last_sent = (requests, self._monotonic())
 
@@ -150,20 +149,18 @@ class RequestFormPane(Container):
     @on(SubmitRequested)
     def _submit_requested(self, event: SubmitRequested) -> None:
         """Let the message pass to the screen unless the same requests were just sent or are being sent."""
-        if event.requests in self._pending_requests:
-            event.stop()
-            self.post_message(self.NotificationRequested(SafeText("Still being sent. Nothing more was sent.")))
-            return
         now = self._monotonic()
-        if self._last_sent is not None:
-            requests, at = self._last_sent
-            if requests == event.requests and now - at < REPEAT_GUARD_SECONDS:
-                event.stop()
-                text = SafeText("Already sent. Press again to send a duplicate.")
-                self.post_message(self.NotificationRequested(text))
-                return
-        self._last_sent = (event.requests, now)
-        self._pending_requests.append(event.requests)
+        sent, sent_at = self._last_sent
+        if event.requests in self._pending_requests:
+            reason = SafeText("Still being sent. Nothing more was sent.")
+        elif event.requests == sent and now - sent_at < REPEAT_GUARD_SECONDS:
+            reason = SafeText("Already sent. Press again to send a duplicate.")
+        else:
+            self._last_sent = (event.requests, now)
+            self._pending_requests.append(event.requests)
+            return
+        event.stop()
+        self.post_message(self.NotificationRequested(reason))
 
     @on(DraftChanged)
     def _draft_changed(self, event: DraftChanged) -> None:

@@ -24,7 +24,7 @@ from eternal_tui.core.sanitize import VARIATION_SELECTORS, ZERO_WIDTH_JOINERS, c
 from eternal_tui.drafts.draft import MAX_PROMPT_CHARS
 from eternal_tui.drafts.expansion import SNIPPET_PATTERN
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.request_form.fields import FieldHint
+from eternal_tui.tui.request_form.fields import FieldHint, RefusesCurl
 from eternal_tui.tui.request_form.messages import CurlPasted, FieldEdited
 from eternal_tui.tui.widgets.grapheme_input import GraphemeTextArea
 
@@ -48,7 +48,7 @@ def _sanitize_cluster(cluster: str, width: int) -> str:
     return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
 
 
-class PromptArea(GraphemeTextArea):
+class PromptArea(RefusesCurl, GraphemeTextArea):
     """A text area that holds only text a terminal can be given: everything that enters it passes `clean_prompt`."""
 
     DEFAULT_CSS = """
@@ -123,13 +123,6 @@ class PromptArea(GraphemeTextArea):
     def on_focus(self) -> None:
         if self.is_replaceable:
             self.select_all()
-
-    async def on_paste(self, event: events.Paste) -> None:
-        # Textual calls the handler of the base class by itself, unless the default is prevented.
-        if is_curl_command(event.text):
-            event.prevent_default()
-            event.stop()
-            self.post_message(CurlPasted(event.text))
 
     def on_blur(self) -> None:
         if self.is_replaceable:

@@ -105,14 +105,12 @@ class MainScreen(HelpMixin, DiffScreen):
             services.data_dir,
             environ=terminal.environ,
             monotonic=services.clock.monotonic,
-            pane_number=1,
             # The store of avatars is opened with the first of them.
             faces=FaceSource(terminal.graphics, lambda url: services.avatars.get(url)),  # noqa: PLW0108
         )
         self.job_pane = JobListPane(
             estimate_remaining=engine.monitor.estimate_remaining,
             clock_step=terminal.clock_step_seconds,
-            pane_number=2,
             make_gallery=self._make_gallery,
             id="jobs",
         )

@@ -48,7 +48,6 @@ class PaneApp(App[None]):
         yield JobListPane(
             make_gallery=lambda jobs: Gallery(jobs, NullGraphics(), Path()),
             estimate_remaining=self._estimate,
-            pane_number=2,
         )
 
     def _estimate(self, job: Job) -> float:
