@@ -8,7 +8,6 @@ import pytest
 
 from eternal_tui.drafts.expansion import split_lines
 from eternal_tui.jobs.batch import BatchSummary, find_retryable, new_batch_id, summarize
-from eternal_tui.jobs.formatting import pluralize
 from eternal_tui.jobs.model import FileState, Job, JobState
 from tests.tui.jobs import NOW, make_job
 
@@ -86,8 +85,3 @@ def test_jobs_sent_together_are_no_runs_of_each_other() -> None:
     slow = make_job(1, state=JobState.FAILED, created_at=NOW, finished_at=NOW + 60)
     beside = make_job(2, state=JobState.FAILED, created_at=NOW + 5, finished_at=NOW + 65)
     assert find_retryable([slow, beside], [beside, slow]).retryable == (slow, beside)
-
-
-@pytest.mark.parametrize(("number", "words"), [(0, "0 jobs"), (1, "1 job"), (2, "2 jobs")])
-def test_one_is_not_said_as_several(number: int, words: str) -> None:
-    assert pluralize(number, "job") == words

@@ -113,19 +113,6 @@ async def test_change_cancelled_during_its_write_is_shown(engines: Engines) -> N
         assert bench.history.get(job.id)["starred"]  # type: ignore[index]
 
 
-async def test_submit_cancelled_after_a_429_costs_nothing(bench: Bench) -> None:
-    bench.sandbox.inject(Fault.RATE_LIMITED, times=None, on=FaultPlace.POST)
-    submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
-    await bench.sandbox.wait_until(lambda: bool(bench.sandbox.posts) and bench.sandbox.posts[0].status == 429)
-    await bench.wait_until_published(lambda: any(job.waiting_reason for job in bench.engine.store.newest_first()))
-    await _cancel(submitting)
-    (job,) = bench.engine.store.newest_first()
-    assert job.state is JobState.QUEUED
-    assert "Nothing was charged." in job.waiting_reason
-    assert bench.engine.billing.totals().spent_today == 0.0
-    assert len(bench.sandbox.posts) == 1
-
-
 async def test_closing_during_a_post_leaves_one_unconfirmed_job(
     engines: Engines, sandbox: Sandbox, clock: FakeClock
 ) -> None:
