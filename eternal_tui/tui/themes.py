@@ -98,7 +98,7 @@ MONO = _make_theme(
     ansi=True,
     variables={**_ANSI_VARIABLES, "input-cursor-text-style": "reverse", "block-cursor-text-style": "reverse"},
 )
-"""Without any colour: what has the focus is told by heavier lines, reversed and bold text."""
+"""Without any colour: the focus has heavier lines, reversed and bold text."""
 
 THEMES = (DARK, LIGHT, CONTRAST, ANSI, MONO)
 
@@ -117,7 +117,7 @@ def theme_names() -> frozenset[str]:
 
 
 def default_for(environ: Mapping[str, str]) -> str:
-    """Return the name of the theme for the terminal that `environ` tells of, where the person has chosen none.
+    """Return the name of the theme for the terminal of `environ`, where the user has chosen none.
 
     NO_COLOR (no-color.org) and the monochrome terminals of old get none, terminals of 16 colours get their own.
     """

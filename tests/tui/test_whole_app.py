@@ -31,7 +31,7 @@ from tests.tui.screens.stage import (
 
 
 class FrozenClock(Clock):
-    """A wall clock that stands."""
+    """A wall clock that does not move."""
 
     def time(self) -> float:
         return NOW

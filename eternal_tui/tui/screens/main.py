@@ -53,7 +53,7 @@ FULL_RELOAD_JOBS = 10_000
 """Changed jobs from which the list is rebuilt instead of updated: more than one slice of a history."""
 
 MIN_WIDE_COLUMNS = 140
-"""Columns from which the form stands beside the list."""
+"""Columns from which form and list are side by side."""
 
 MIN_HIGH_ROWS = 36
 """Rows from which the detail gets more of them than the list."""

@@ -33,13 +33,11 @@ if TYPE_CHECKING:
 def distinguishing_captions(jobs: Sequence[Job]) -> list[SafeText]:
     """Return, job by job, what sets it apart from the others: settings first, prompts where they differ."""
     facets = (character_label, request_label, lambda job: sanitize(job.request.prompt, limit=160))
-    told: list[list[SafeText]] = [[] for _ in jobs]
-    for facet in facets:
-        values = [facet(job) for job in jobs]
-        if len(set(values)) > 1 or len(jobs) == 1:
-            for lines, value in zip(told, values, strict=True):
-                lines.append(value)
-    return [join_safe(" · ", *lines) if lines else SafeText("the same request") for lines in told]
+    columns = [[facet(job) for job in jobs] for facet in facets]
+    different = [values for values in columns if len(set(values)) > 1 or len(jobs) == 1]
+    if not different:
+        return [SafeText("the same request")] * len(jobs)
+    return [join_safe(" · ", *values) for values in zip(*different, strict=True)]
 
 
 class ViewerPanel(Vertical):
@@ -62,7 +60,7 @@ class ViewerPanel(Vertical):
         self.media_view = MediaView(terminal.graphics, frame_budget=terminal.frame_budget, cache=terminal.frame_cache)
         self._position_bar = PositionBar()
         self._caption = caption
-        # What tells a result from the others stands out.
+        # What distinguishes a result is coloured.
         self._caption_style = "$text-accent" if is_compared else ""
         self._description = Static(markup=False)
         self._results_dir = results_dir
@@ -119,7 +117,7 @@ class ViewerPanel(Vertical):
         return lines
 
     def update_position(self) -> None:
-        """Show where the clip stands now."""
+        """Show the position of the clip."""
         picture = self.media_view
         self.set_class(picture.duration_seconds > 0, "-clip")
         # The last frame begins before the end, but who sees it has seen the whole clip.

@@ -149,7 +149,7 @@ async def open_screen(
 
 
 def screen_text(app: App[Any]) -> str:
-    """Return what stands on the screen, row by row."""
+    """Return the text on the screen, row by row."""
     return "\n".join(strip.text.rstrip() for strip in screen_strips(app.screen))
 
 
