@@ -1,4 +1,4 @@
-"""Several real processes on one history, and processes killed in the middle of it."""
+"""Several real processes on one history, processes killed in the middle of it, and locks that tell who is alive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from eternal_tui.history.history import History
+from eternal_tui.history.lock import InstanceLock
 from tests.history.faults import UnsyncedFileSystem
 
 ROOT = Path(__file__).parents[2]
@@ -135,3 +136,32 @@ def _kill_repeatedly(folder: Path, rounds: int, seed: int) -> None:
 def test_killed_process_loses_nothing_acknowledged(swift_path: Path, rounds: int) -> None:
     """``kill -9`` at random moments of a mixed load on one growing history."""
     _kill_repeatedly(swift_path / "data", rounds, seed=1)
+
+
+def _acquire(folder: Path) -> InstanceLock:
+    return InstanceLock.acquire(folder, lambda: 0.0)
+
+
+def test_instance_is_alive_until_released(tmp_path: Path) -> None:
+    one, other = _acquire(tmp_path), _acquire(tmp_path)
+    assert len(one.id) == 8
+    assert one.is_alive(other.id)
+    assert other.is_alive(one.id)
+    assert one.is_alive(one.id)
+    one.release()
+    assert not other.is_alive(one.id)
+    assert not one.is_alive(one.id)
+    one.reacquire()
+    assert other.is_alive(one.id)
+    for instance in (one, other):
+        instance.release()
+    assert list((tmp_path / "instances").iterdir()) == []
+
+
+def test_invalid_instance_id_is_dead_and_touches_no_file(tmp_path: Path) -> None:
+    instance = _acquire(tmp_path)
+    (tmp_path / "history.json").write_text("{}")
+    for wrong in ("", "../history.json", "0000000", "zzzzzzzz"):
+        assert not instance.is_alive(wrong)
+    assert (tmp_path / "history.json").exists()
+    instance.release()
