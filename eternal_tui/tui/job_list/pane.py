@@ -46,9 +46,8 @@ class JobListPane(Vertical):
         estimate_remaining: Callable[[Job], float | None] = lambda _: None,
         clock_step: float = 1.0,
         make_gallery: Callable[[JobList], JobView],
-        id: str | None = None,  # noqa: A002 - Textual's own name
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(id="jobs")
         self.job_list = JobList(estimate_remaining=estimate_remaining, clock_step=clock_step)
         self._make_gallery = make_gallery
         self.is_batch_open = False
@@ -88,7 +87,7 @@ class JobListPane(Vertical):
         focused = self.job_list.has_focus or self.gallery.has_focus
         self.toggle_class("-gallery")
         self.job_list.set_batch_folding(not self.is_gallery)
-        self.job_list.on_redrawn = self._redraw_gallery if self.is_gallery else lambda: None
+        self.job_list.on_redrawn = self.gallery.redraw if self.is_gallery else lambda: None
         if focused:
             self.focus_jobs()
 
@@ -106,9 +105,6 @@ class JobListPane(Vertical):
     def visible_ids(self) -> list[int]:
         """Return the ids of the jobs in view."""
         return self.gallery.visible_ids() if self.is_gallery else self.job_list.visible_ids()
-
-    def _redraw_gallery(self) -> None:
-        self.gallery.redraw()
 
     @on(JobList.TitleChanged)
     def _update_title(self) -> None:

@@ -107,10 +107,8 @@ class RequestForm(Vertical):
         *,
         environ: Mapping[str, str] | None = None,
         faces: FaceSource = NO_FACES,
-        id: str | None = None,  # noqa: A002
-        classes: str | None = None,
     ) -> None:
-        super().__init__(id=id, classes=classes)
+        super().__init__()
         self._environ = environ or {}
         self._faces = faces
         self._character_field = CharacterField(id="character")

@@ -112,7 +112,6 @@ class MainScreen(HelpMixin, DiffScreen):
             estimate_remaining=engine.monitor.estimate_remaining,
             clock_step=terminal.clock_step_seconds,
             make_gallery=self._make_gallery,
-            id="jobs",
         )
         self.detail_pane = DetailPane(engine.results_dir, shows_media=any(terminal.graphics.cell_size))
         self.footer = FooterLine()
