@@ -78,7 +78,7 @@ def _stop_at_stdin_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> 
 async def _serve(settings: SandboxSettings, *, until_stdin_closes: bool) -> None:
     from eternal_tui.sandbox.server import Sandbox
 
-    # Drawing runs in a thread beside the server: hand the interpreter over quickly, so that polls stay quick.
+    # Drawing runs in a thread of the server: switch threads often, so that polls stay quick.
     sys.setswitchinterval(0.001)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -60,7 +60,7 @@ class _MaskPen:
 
 
 class Scene:
-    """Everything behind the figure, painted into ``image``; ``sun`` is where it stands, in shares of the size."""
+    """Everything behind the figure, painted into ``image``; ``sun`` is its place, in shares of the size."""
 
     def __init__(self, mood: Mood, rng: Random, size: tuple[int, int]) -> None:
         self._mood, self._rng, self._size = mood, rng, size

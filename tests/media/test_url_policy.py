@@ -59,7 +59,7 @@ async def fail_on_resolve(host: str, port: int) -> list[str]:
 async def test_a_public_service_s_link_never_leads_into_a_private_network(
     tmp_path: Path, jpeg: bytes, host: str
 ) -> None:
-    """Nor does it through a proxy, which would look the name up."""
+    """Also through a proxy, which would look the name up."""
     async with open_storage(tmp_path, respond_with(jpeg), public=True, resolve=fail_on_resolve) as (there, fetch):
         link = f"http://{f'[{host}]' if ':' in host else host}:{there.port}/result"
         environ = {"http_proxy": there.url("")}
@@ -139,7 +139,7 @@ async def test_redirects_to_elsewhere_are_refused(tmp_path: Path, location: str)
 
 
 async def test_a_redirect_into_the_private_network_is_refused(tmp_path: Path) -> None:
-    """Every hop is checked anew. The storage stands behind a proxy, so that its own host is a public one."""
+    """Every hop is checked. The storage is behind a proxy, so that its own host is a public one."""
     handler = respond_with(b"", "302 Found", location="http://169.254.169.254/meta")
     async with (
         serve_storage(handler) as proxy,
