@@ -172,16 +172,19 @@ async def test_a_body_shorter_than_the_image_is_broken(tmp_path: Path, big_jpeg:
     await fetch_refused(tmp_path, respond_with(big_jpeg[: len(big_jpeg) // 2]))
 
 
-def interrupt_every(step: int, body: bytes, *, etag: str = '"v1"', ranges: str = "bytes") -> Handler:
-    """Return a storage that breaks off after each `step` bytes and serves ranges of `body`."""
+def interrupt_every(
+    step: int, body: bytes, *, etag: str = '"v1"', ranges: str = "bytes", in_parts: bool = False
+) -> Handler:
+    """Return a storage that breaks off after each `step` bytes, or serves parts of this size, of `body`."""
 
     async def handler(asked: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         start = 0
         extra = {"etag": etag, "accept_ranges": ranges}
         if asked.headers.get("if-range") == etag and "range" in asked.headers:
             start = int(asked.headers["range"].removeprefix("bytes=").removesuffix("-"))
-            whole = f"bytes {start}-{len(body) - 1}/{len(body)}"
-            writer.write(response_head("206 Partial", content_length=len(body) - start, content_range=whole, **extra))
+            end = min(start + step, len(body)) if in_parts else len(body)
+            part = f"bytes {start}-{end - 1}/{len(body)}"
+            writer.write(response_head("206 Partial", content_length=end - start, content_range=part, **extra))
         else:
             writer.write(response_head(content_length=len(body), **extra))
         writer.write(body[start : start + step])
@@ -189,9 +192,10 @@ def interrupt_every(step: int, body: bytes, *, etag: str = '"v1"', ranges: str =
     return handler
 
 
-async def test_a_cut_transfer_goes_on_where_it_broke_off(tmp_path: Path, big_jpeg: bytes) -> None:
+@pytest.mark.parametrize("in_parts", [False, True])
+async def test_a_cut_transfer_goes_on_where_it_broke_off(tmp_path: Path, big_jpeg: bytes, in_parts: bool) -> None:
     step = len(big_jpeg) // 3
-    saved, requests = await fetch_result(tmp_path, interrupt_every(step, big_jpeg))
+    saved, requests = await fetch_result(tmp_path, interrupt_every(step, big_jpeg, in_parts=in_parts))
     assert saved.path.read_bytes() == big_jpeg
     resumed = [f"bytes={step * cut}-" for cut in range(1, len(requests))]
     assert [asked.headers.get("range") for asked in requests] == [None, *resumed]
