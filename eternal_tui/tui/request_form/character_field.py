@@ -65,8 +65,8 @@ class CharacterField(Vertical):
 
         text: str
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__(id="character")
         self._suggester = _NameSuggester()
         self._input = CharacterInput(
             placeholder="ID or name",

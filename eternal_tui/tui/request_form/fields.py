@@ -71,8 +71,8 @@ class SettingsFields(Vertical):
     SettingsFields { height: auto; }
     """
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__(id="settings")
         start = Draft()
         self._prompt_mode = Choice((ONE_PROMPT, PROMPT_PER_LINE), ONE_PROMPT, radio=True, id="lines")
 

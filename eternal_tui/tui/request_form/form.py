@@ -111,11 +111,11 @@ class RequestForm(Vertical):
         super().__init__()
         self._environ = environ or {}
         self._faces = faces
-        self._character_field = CharacterField(id="character")
-        self._prompt_field = PromptField(id="prompt-field")
-        self._settings_fields = SettingsFields(id="settings")
+        self._character_field = CharacterField()
+        self._prompt_field = PromptField()
+        self._settings_fields = SettingsFields()
         self._batch_hint = FieldHint(id="batch-hint")
-        self._preview = Preview(id="preview")
+        self._preview = Preview()
         self._submit_bar = SubmitBar(id="submit")
         self._picker: CharacterPicker | None = None
         self._presets = Presets()

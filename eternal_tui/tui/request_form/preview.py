@@ -29,8 +29,8 @@ class Preview(ScrollView, can_focus=True):
     }
     """
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__(id="preview")
         self._requests: Sequence[GenerateRequest] = ()
         self._names: Sequence[str] = ()
         self._rows: list[str] = []

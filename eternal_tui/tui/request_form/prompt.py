@@ -64,9 +64,9 @@ class PromptArea(RefusesCurl, GraphemeTextArea):
     class TypedOver(Message):
         """The first key typed into a restored or sent prompt replaced it."""
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
+    def __init__(self) -> None:
         super().__init__(
-            id=id,
+            id="prompt",
             soft_wrap=True,
             show_line_numbers=False,
             tab_behavior="focus",
@@ -151,9 +151,9 @@ class PromptField(Vertical):
     }
     """
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002
-        super().__init__(id=id)
-        self._area = PromptArea(id="prompt")
+    def __init__(self) -> None:
+        super().__init__(id="prompt-field")
+        self._area = PromptArea()
         self._hint = FieldHint(id="prompt-hint")
         self._label = Static("Prompt", id="prompt-label", markup=False)
         self._origin = ("", "")

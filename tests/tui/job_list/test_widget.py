@@ -260,7 +260,7 @@ async def test_a_search_leaves_every_job_listed_and_keys_go_through_its_matches(
         assert app.job_list.position == "find red 11/11"
 
 
-async def test_empty_lists_teach() -> None:
+async def test_empty_lists_say_which_key_helps() -> None:
     async with list_app([]) as (app, pilot):
         assert "No jobs yet. Press n to create one." in app.screen_text()
         await pilot.press("j", "space", "V", "enter", "G", "ctrl+a", "f", "S")

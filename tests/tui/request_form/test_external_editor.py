@@ -64,23 +64,23 @@ def test_the_editor_gets_the_terminal_and_no_key_and_its_text_comes_back(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("environ", "told"),
+    ("environ", "expected"),
     [
         ({"PATH": "/nowhere"}, "No editor is set. Set VISUAL or EDITOR"),
         ({"EDITOR": sys.executable, "PATH": os.environ["PATH"]}, "cannot be suspended for an editor"),
     ],
     ids=["no editor", "no terminal"],
 )
-async def test_what_keeps_an_editor_from_running_is_said(environ: dict[str, str], told: str) -> None:
+async def test_what_keeps_an_editor_from_running_is_said(environ: dict[str, str], expected: str) -> None:
     async with open_form(environ=environ, drawer=True) as (app, pilot):
         await pilot.press("ctrl+e")
         await app.workers.wait_for_complete()
         await pilot.pause()
-        assert told in app.screen_text()
+        assert expected in app.screen_text()
 
 
 @pytest.mark.parametrize(
-    ("script", "told", "kept"),
+    ("script", "expected", "kept"),
     [
         ('#!/bin/sh\necho lost > "$1"; exit 3', "ended with exit code 3", "lost"),
         ('#!/bin/sh\necho lost > "$1"; kill -SEGV $$', "ended with signal 11", "lost"),
@@ -90,7 +90,7 @@ async def test_what_keeps_an_editor_from_running_is_said(environ: dict[str, str]
     ],
     ids=["failed", "crashed", "window", "unchanged", "cannot run"],
 )
-def test_the_app_goes_on_and_text_is_never_lost(tmp_path: Path, script: str, told: str, kept: str) -> None:
+def test_the_app_goes_on_and_text_is_never_lost(tmp_path: Path, script: str, expected: str, kept: str) -> None:
     editor = tmp_path / "editor"
     editor.write_text(f"{script}\n")
     editor.chmod(0o700)
@@ -100,7 +100,7 @@ def test_the_app_goes_on_and_text_is_never_lost(tmp_path: Path, script: str, tol
         terminal.send(b"n\tmine")
         terminal.wait_for("mine")
         terminal.send(b"\x05")
-        terminal.wait_for(told)
+        terminal.wait_for(expected)
         terminal.send(b"more")
         terminal.wait_for("minemore")
     assert [file.read_text().strip() for file in tmp_path.glob("eternal-tui-*/prompt.txt")] == [kept] * bool(kept)

@@ -234,7 +234,7 @@ async def test_a_picture_and_a_clip_of_the_same_in_one_request(size: tuple[int, 
         assert "Duration" not in app.screen_text()
 
 
-async def test_every_change_is_told_once() -> None:
+async def test_every_change_is_posted_once() -> None:
     async with open_form() as (app, pilot):
         await pilot.pause()
         app.posted.clear()
@@ -340,7 +340,7 @@ async def test_everything_fits_a_small_drawer_with_every_sentence_showing() -> N
             assert word in text
 
 
-async def test_hands_that_know_emacs_or_readline_move_in_the_prompt() -> None:
+async def test_readline_keys_move_in_the_prompt() -> None:
     async with open_form() as (app, pilot):
         await pilot.press("tab", *"one two three")
         await pilot.press("ctrl+a", "ctrl+f", "ctrl+f", "1", "ctrl+b", "ctrl+b", "2", "alt+f", "3")
