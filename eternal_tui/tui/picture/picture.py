@@ -216,8 +216,8 @@ class MediaView(DrawingWidget):
 
         ground = self.background_colors[1].rgb
         clip = self._video = await AsyncVideo.open(path, limits=_LIMITS, background=ground)
-        self._zoom_state.set_source_size((clip.info.width, clip.info.height), self._canvas(for_video=True))
-        clip.resize(self._canvas(for_video=True))
+        self._zoom_state.set_source_size((clip.info.width, clip.info.height), self._canvas())
+        clip.resize(self._canvas())
         self.duration_seconds = clip.info.seconds
         self._playhead.frame_rate = clip.info.frame_rate
         found = await clip.frame_at(self.position)
@@ -245,11 +245,11 @@ class MediaView(DrawingWidget):
     def pan(self, right: int, down: int) -> None:
         """Move the part of a zoomed picture that is in view, by steps to the right and down."""
         before = self._zoom_state.viewport
-        self._zoom_state.pan(right, down, self._canvas(for_video=self._video is not None))
+        self._zoom_state.pan(right, down, self._canvas())
         self._redraw_viewport(before)
 
-    def _canvas(self, *, for_video: bool = False) -> Canvas:
-        cell = self.graphics.video_cell_size if for_video else self.graphics.cell_size
+    def _canvas(self) -> Canvas:
+        cell = self.graphics.cell_size if self._video is None else self.graphics.video_cell_size
         return Canvas(*self.size, cell, self._zoom_state.viewport)
 
     def _redraw_viewport(self, previous: Viewport) -> None:
@@ -262,7 +262,7 @@ class MediaView(DrawingWidget):
             self._viewport_worker = self._draw_viewport(path)
 
     def _redraw_video_viewport(self, video: AsyncVideo) -> None:
-        video.resize(self._canvas(for_video=True))
+        video.resize(self._canvas())
         if not self.playing:
             self.redraw()
 
