@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -191,6 +192,17 @@ def _failing_call(name: str) -> Callable[..., Any]:
 
 for _name in WRITE_CALLS | {"read", "list_dir", "stat", "fstat", "try_lock"}:
     setattr(FailingFileSystem, _name, _failing_call(_name))
+
+
+@contextmanager
+def limit_file_size(size: int) -> Iterator[None]:
+    """Let every write beyond that size fail, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def write_files(folder: Path, contents: dict[str, bytes]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 import stat
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from eternal_tui.history.errors import (
 from eternal_tui.history.history import History
 from eternal_tui.history.lock import FolderLock
 from tests.history.conftest import OpenHistory
-from tests.history.faults import FailingFileSystem, UnsyncedFileSystem
+from tests.history.faults import FailingFileSystem, UnsyncedFileSystem, limit_file_size
 
 
 def _refused_at_every_limit(folder: Path, sizes: range, action: Callable[[], object]) -> None:
@@ -33,14 +32,9 @@ def _refused_at_every_limit(folder: Path, sizes: range, action: Callable[[], obj
         return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".lock"}
 
     before = contents()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for size in sizes:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
-            with pytest.raises(DiskFullError):
-                action()
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with limit_file_size(size), pytest.raises(DiskFullError):
+            action()
         assert contents() == before, size
 
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -15,6 +12,7 @@ from eternal_tui.jobs.model import FileState, Job, JobState
 from eternal_tui.media.errors import ResultError
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
+from tests.history.faults import limit_file_size
 from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines
 from tests.jobs.quiet import wait_idle
 
@@ -162,21 +160,11 @@ async def test_storage_is_tried_again_when_asked_and_after_a_restart(engines: En
     assert len(sandbox.posts) == 2
 
 
-@contextmanager
-def _full_disk() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 async def test_result_waits_with_its_reason_on_a_full_disk(engines: Engines, sandbox: Sandbox) -> None:
     """The limit on file sizes stands for a full disk; the history is full with it, and catches up."""
     async with engines() as bench:
         job = await _submit_image(bench)
-        with _full_disk():
+        with limit_file_size(0):
             await bench.advance_until(lambda: bench.engine.downloads.is_abandoned(job.id))
             held = bench.engine.store[job.id]
             assert (held.state, held.file_state) == (JobState.SUCCEEDED, FileState.PENDING)
