@@ -19,9 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tinydb import TinyDB
+
 from eternal_tui.history.history import History
 
 SIZES = (100, 100_000)
+PEER_SIZES = (100, 1_000)
 ROUNDS = 100
 TICK = 0.005
 
@@ -103,10 +106,25 @@ def measure(folder: Path, size: int) -> dict[str, float]:
     return row
 
 
+def measure_stock(folder: Path, size: int) -> dict[str, float]:
+    """The peer: TinyDB with its own storage."""
+    folder.mkdir()
+    numbers = iter(range(size + ROUNDS))
+    with TinyDB(folder / "history.json") as database:
+        table = database.table("jobs")
+        table.insert_multiple(record(next(numbers)) for _ in range(size))
+        return {
+            "add": median_ms(lambda: table.insert(record(next(numbers))), 20),
+            "update": median_ms(lambda: table.update({"state": "running"}, doc_ids=[size // 2]), 20),
+            "get": median_ms(lambda: table.get(doc_id=size // 3), 20),
+        }
+
+
 def main() -> None:
     base = Path(tempfile.mkdtemp(dir=sys.argv[1] if len(sys.argv) > 1 else None))
     try:
         rows = {f"history, {size:,}": measure(base / f"ours-{size}", size) for size in SIZES}
+        rows |= {f"stock TinyDB, {size:,}": measure_stock(base / f"stock-{size}", size) for size in PEER_SIZES}
     finally:
         shutil.rmtree(base)
     names = list(dict.fromkeys(name for row in rows.values() for name in row))

@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -77,7 +79,30 @@ Player().run()
 """
 
 
+TEXTUAL_IMAGE = """
+import statistics, sys, time
+from rich.console import Console
+from textual_image.renderable.halfcell import Image
+console = Console(color_system="truecolor", width=80, height=40, force_terminal=True)
+taken = []
+for _ in range(int(sys.argv[2])):
+    began = time.perf_counter()
+    with console.capture():
+        console.print(Image(sys.argv[1], width=80, height=40))
+    taken.append((time.perf_counter() - began) * 1000)
+print(statistics.median(taken))
+"""
+
+
+def textual_image(path: Path, runs: int) -> float | None:
+    """Return the time textual-image's half-blocks take in a process that has imported it; None where it is missing."""
+    command = [sys.executable, "-c", TEXTUAL_IMAGE, str(path), str(runs)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return float(done.stdout) if done.returncode == 0 else None
+
+
 def milliseconds(work: Callable[[], object], runs: int) -> float:
+    """Return the median time of `work`."""
     taken = []
     for _ in range(runs):
         began = time.perf_counter()
@@ -100,6 +125,7 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
     image = Image.merge(
         "RGB", [Image.linear_gradient("L"), Image.radial_gradient("L"), Image.effect_noise((256, 256), 60)]
     ).resize((1024, 1024))
+    chafa = shutil.which("chafa")
     found: dict[str, float] = {}
     for kind in ("jpg", "png"):
         path = folder / f"a.{kind}"
@@ -113,6 +139,14 @@ def stills(folder: Path, runs: int) -> dict[str, float]:
         found[f"{kind} bytes, 8 bits"] = cells(path, HalfBlocks(8))
         found[f"{kind} bytes, 5 bits"] = cells(path, HalfBlocks(5))
         found[f"{kind} bytes, 4 bits"] = cells(path, HalfBlocks(4))
+        if chafa:
+            command = [chafa, "-s", "80x40", str(path)]
+            took = milliseconds(partial(subprocess.run, command, capture_output=True, check=True), runs)
+            found[f"{kind} chafa as a process ms"] = took
+            found[f"{kind} cold over chafa"] = found[f"{kind} to cells, cold styles ms"] / took
+            found[f"{kind} warm over chafa"] = found[f"{kind} to cells, warm styles ms"] / took
+        if (peer := textual_image(path, runs)) is not None:
+            found[f"{kind} textual-image, import not counted ms"] = peer
         sixel = Sixel(HalfBlocks(), (10, 20))
         large = image_frame(path, Canvas(40, 20, sixel.cell_size))
         found[f"{kind} to 40x20 cells of sixels ms"] = milliseconds(partial(sixel.render, large), runs)

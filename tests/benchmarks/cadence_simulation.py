@@ -1,6 +1,6 @@
 """Simulate jobs under the cadence and its peers: looks a job and how late the end is found.
 
-    python -m tests.benchmarks.cadence_simulation [--jobs N] [--seed N] [--jitter X] [--json PATH]
+    python -m tests.benchmarks.cadence_simulation [--jobs N] [--seed N] [--jitter X] [--json PATH] [--svg PATH]
 
 Durations are lognormal; progress is a whole per cent, 0 to 99, in one of several shapes. The cadence starts from
 nothing and learns as it goes, from what a client can see: the looks, and the look that found the end. The bound is
@@ -14,7 +14,7 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ MEDIANS = {"image": 12.0, "video": 60.0}
 """Seconds."""
 
 SIGMA = 0.35
+WEIGHTS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 ATTENTION = {"linear, waited for": (4.0, 2.0), "linear, selected": (4.0, 3.0)}
 """Weight of lateness and longest wait in seconds while a script or a user waits (`jobs/polling/monitor.py`)."""
@@ -104,7 +105,11 @@ def simulate(
         while True:
             began = time.perf_counter()
             wait = next_poll(
-                age=at, observations=sightings, model=durations.model(kind), lateness_weight=weight, max_wait=max_wait
+                age=at,
+                observations=sightings,
+                model=durations.model(kind),
+                lateness_weight=weight,
+                max_wait=max_wait,
             )
             spent += time.perf_counter() - began
             decisions += 1
@@ -165,16 +170,60 @@ def bound(media: str, weight: float = 1.0, points: int = 500) -> Outcome:
     return Outcome(looks[0], late[0])
 
 
+def plot(media: str, fronts: dict[str, Sequence[Outcome]]) -> str:
+    """Return an SVG of looks a job against seconds late, both on logarithmic axes: down and left is better."""
+    colours = ("#4269d0", "#d0743c", "#3c9d5d", "#a463c7", "#c2455e", "#55707f", "#9c6b4e")
+    left, top, width, height = 70, 40, 520, 400
+    xs, ys = (1.5, 700.0), (0.05, 12.0)
+
+    def x(looks: float) -> float:
+        return left + width * math.log(looks / xs[0]) / math.log(xs[1] / xs[0])
+
+    def y(late: float) -> float:
+        return top + height * (1 - math.log(max(late, ys[0]) / ys[0]) / math.log(ys[1] / ys[0]))
+
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 500" font-family="sans-serif" font-size="12">',
+        '<rect width="800" height="500" fill="#ffffff"/>',
+        f'<text x="{left}" y="24" font-size="15" fill="#222">{media}: looks a job and seconds until found</text>',
+    ]
+    for tick in (2, 5, 10, 20, 50, 100, 200, 500):
+        parts.append(f'<path d="M{x(tick):.1f} {top}V{top + height}" stroke="#e4e4e4"/>')
+        parts.append(f'<text x="{x(tick):.1f}" y="{top + height + 18}" text-anchor="middle" fill="#444">{tick}</text>')
+    for level in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10):
+        parts.append(f'<path d="M{left} {y(level):.1f}H{left + width}" stroke="#e4e4e4"/>')
+        parts.append(f'<text x="{left - 8}" y="{y(level) + 4:.1f}" text-anchor="end" fill="#444">{level:g}</text>')
+    middle, across = left + width / 2, top + height / 2
+    parts.append(f'<text x="{middle}" y="{top + height + 40}" text-anchor="middle" fill="#222">looks a job</text>')
+    parts.append(f'<text x="20" y="{across}" transform="rotate(-90 20 {across})" text-anchor="middle" fill="#222">')
+    parts.append("seconds late, mean</text>")
+    for n, (name, front) in enumerate(fronts.items()):
+        colour = "#888888" if name == "peers" else colours[n % len(colours)]
+        spots = [(x(outcome.looks), y(outcome.late)) for outcome in front]
+        if name != "peers":
+            path = " ".join(f"{a:.1f},{b:.1f}" for a, b in spots)
+            dash = ' stroke-dasharray="5 4"' if name.startswith("bound") else ""
+            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"{dash}/>')
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="4" fill="{colour}"/>' for a, b in spots]
+        parts.append(f'<circle cx="{left + width + 24}" cy="{top + 20 * n + 10}" r="5" fill="{colour}"/>')
+        parts.append(f'<text x="{left + width + 36}" y="{top + 20 * n + 14}" fill="#222">{name}</text>')
+    for name, outcome in zip(PEERS, fronts["peers"], strict=True):
+        parts.append(f'<text x="{x(outcome.looks) + 7:.1f}" y="{y(outcome.late) - 6:.1f}" fill="#666">{name}</text>')
+    return "\n".join([*parts, "</svg>\n"])
+
+
 def _row(media: str, name: str, outcome: Outcome, note: str = "") -> str:
     return f"{media:6} {name:22} {outcome.looks:7.2f} {outcome.late:7.2f} {outcome.cost:7.2f}  {note}"
 
 
 def main() -> None:
+    """Print the table; write it as JSON and the Pareto fronts as SVG, one a media type, where asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jitter", type=float, default=0.0, help="random share of each wait, as a caller adds it")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--svg", type=Path, help="name.svg makes name-image.svg and name-video.svg")
     options = parser.parse_args()
     rows: dict[str, dict[str, Any]] = {}
     print(f"{'':29} {'looks':>7} {'late s':>7} {'sum':>7}")
@@ -202,6 +251,15 @@ def main() -> None:
     if options.json:
         settings = {"jobs": options.jobs, "seed": options.seed, "jitter": options.jitter, "sigma": SIGMA}
         options.json.write_text(json.dumps({**settings, "rows": msgspec.to_builtins(rows)}, indent=1) + "\n")
+    if options.svg:
+        for media in MEDIANS:
+            fronts: dict[str, Sequence[Outcome]] = {
+                name: [simulate(progress, media, options.jobs // 10, weight=weight) for weight in WEIGHTS]
+                for name, progress in NAMED.items()
+            }
+            fronts["bound, no progress"] = [bound(media, weight) for weight in WEIGHTS]
+            fronts["peers"] = [rows[media][name] for name in PEERS]
+            options.svg.with_name(f"{options.svg.stem}-{media}.svg").write_text(plot(media, fronts))
 
 
 if __name__ == "__main__":

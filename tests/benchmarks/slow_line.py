@@ -10,13 +10,11 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from tests.benchmarks.row import Row, row
 from tests.benchmarks.shown_lines import ShownLines
 from tests.media.files import encode_image, make_image
 from tests.terminal.pseudo_terminal import PseudoTerminal
 from tests.terminal.stage import make_environ, start_app
-
-Row = dict[str, object]
-"""A row of the table of figures."""
 
 SSH = {"SSH_CONNECTION": "192.0.2.1 5022 192.0.2.2 22", "ETERNAL_TUI_IMAGES": "blocks"}
 LINK_BYTES = 256_000 / 8
@@ -27,10 +25,6 @@ QUIET = 0.7
 """Seconds without a byte after which a picture counts as drawn."""
 
 PICTURE = "000199-tomas.jpg"
-
-
-def row(what: str, goal: str, **figures: object) -> Row:
-    return {"what": what, "goal": goal, **figures}
 
 
 def picture_of(number: int) -> bytes:

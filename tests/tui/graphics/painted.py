@@ -12,7 +12,9 @@ from eternal_tui.tui.graphics.base import Drawing
 from eternal_tui.tui.graphics.symbols import SYMBOL_NAMES, symbol_characters
 
 CELL = (8, 16)
-_SGR_PATTERN = re.compile(r"\x1b\[([\d;]*)m|(\n)|([^\x1b\r])")
+"""Pixels of a cell: columns, rows."""
+
+_SGR_PATTERN = re.compile(r"\x1b\[([\d;]*)m|\x1b\[\?25[lh]|(\n)|([^\x1b\r])")
 
 
 def masks() -> dict[str, Any]:
@@ -39,22 +41,25 @@ def paint(text: str, columns: int, rows: int) -> Any:
     """Return the pixels that a terminal would show for these lines of characters and colours."""
     shown = np.zeros((rows * CELL[1], columns * CELL[0], 3), np.uint8)
     x = y = 0
-    fore, back = (255, 255, 255), (0, 0, 0)
+    fore, back, inverse = (255, 255, 255), (0, 0, 0), False
     for numbers, newline, character in _SGR_PATTERN.findall(text):
         if newline:
             x, y = 0, y + 1
         elif character:
             if x < columns and y < rows:
                 cell = shown[y * CELL[1] : (y + 1) * CELL[1], x * CELL[0] : (x + 1) * CELL[0]]
-                cell[:] = back
-                cell[MASKS[character]] = fore
+                ink, ground = (back, fore) if inverse else (fore, back)
+                cell[:] = ground
+                cell[MASKS[character]] = ink
             x += 1
         else:
             parts = [int(part or 0) for part in numbers.split(";")]
             while parts:
                 code = parts.pop(0)
                 if code == 0:
-                    fore, back = (255, 255, 255), (0, 0, 0)
+                    fore, back, inverse = (255, 255, 255), (0, 0, 0), False
+                elif code == 7:
+                    inverse = True
                 elif code in (38, 48):
                     colour = (parts[1], parts[2], parts[3])
                     del parts[:4]
