@@ -143,6 +143,67 @@ def test_a_batch_from_preset_to_retry(columns: int, rows: int, tmp_path: Path, q
     assert b"eternal-light" in (data / "theme.json").read_bytes()
 
 
+def test_a_new_request_starts_empty_and_an_old_one_is_edited(app: Tmux) -> None:
+    """N starts empty, e edits, ctrl+l clears, ctrl+g restores the draft: no prompt is continued unseen."""
+    app.press("n")
+    app.wait_for("opens the list")
+    app.type("6873\tA red coat")
+    app.press("C-s")
+    app.wait_for("1 done today")
+    app.press_escape()
+    app.press("n")
+    app.wait_for(lambda screen: "^g restores: A red coat" in screen and "Elara" in screen)
+    app.type("In the snow")
+    app.press("C-s")
+    app.wait_for("2 done today")
+    app.press_escape()
+    app.wait_for(lambda screen: "In the snow" in screen and "coatIn" not in screen)
+
+    app.press("e")
+    app.wait_for("from job 2")
+    app.type(" at dusk")
+    app.wait_for("In the snow at dusk")
+    app.press("C-l")
+    app.wait_for("opens the list")
+    app.press("C-g")
+    app.wait_for(lambda screen: "restored draft" in screen and "In the snow at dusk" in screen)
+    app.type("Rain")
+    app.wait_for(lambda screen: "Rain" in screen and "dusk" not in screen.partition("^s send")[0])
+
+
+def test_templates_snippets_and_files_of_prompts(app: Tmux, tmp_path: Path) -> None:
+    """Requests are counted before they are sent, and found again by their template."""
+    app.press("n")
+    app.wait_for("opens the list")
+    app.type("6873\tA {red|blue} coat, {{plain}}")
+    app.wait_for("= 2 requests")
+    app.press("C-t")
+    app.wait_for("Presets and snippets")
+    app.type("@coat")
+    app.press("C-s")
+    app.wait_for(lambda screen: re.search(r"@coat +A \{red", screen) is not None)
+    app.press_escape()
+    app.press("C-s")
+    app.wait_for("This sends 2 requests")
+    app.type("y")
+    app.wait_for("2 done today")
+    app.press_escape()
+    app.type("/template:blue\r")
+    app.wait_for(lambda screen: "2 of 2" in screen and "A red coat, {plain}" in screen)
+    app.press_escape()
+
+    app.press("n")
+    app.wait_for("^g restores")
+    app.type("@coat at sea")
+    app.wait_for("A {red|blue} coat, {{plain}} at")
+    app.press("C-l")
+    app.wait_for("opens the list")
+    (tmp_path / "prompts.txt").write_text("One\n{Two|Three}\n")
+    app.type(f"6873\t{tmp_path}/prompts.txt")
+    app.press("C-e")
+    app.wait_for(lambda screen: "(•) one per line" in screen and "= 3 requests" in screen)
+
+
 def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
     """Each of its keys does something at once; the cursor starts on the video."""
     demo = (*PROGRAM, "--demo", "--data-dir", str(tmp_path / "demo"))
@@ -162,6 +223,23 @@ def test_the_tour_of_the_demo_goes_away_by_use(tmp_path: Path) -> None:
         app.wait_for("In the list of jobs")
         app.press_escape()
         app.wait_for(lambda screen: "Tour" not in screen and "q quit" in screen)
+
+
+def test_an_empty_demo(tmp_path: Path) -> None:
+    with Tmux((*PROGRAM, "--demo", "--empty"), make_environ(tmp_path, {})) as app:
+        app.wait_for(lambda screen: "No jobs yet" in screen and "Tour" not in screen)
+
+
+def test_start_without_a_key(tmp_path: Path, service: dict[str, str]) -> None:
+    """The API key screen opens by itself and names the demo; Esc closes it."""
+    without = {**service, "ETERNALAI_API_KEY": None}
+    with Tmux(PROGRAM, make_environ(tmp_path, without)) as app:
+        app.wait_for("look around without a key")
+        assert "--demo" in app.screen() or "demo" in app.screen()
+        app.press_escape()
+        app.wait_for(lambda screen: "look around" not in screen and "No jobs yet" in screen)
+        app.press("C-q")
+        app.wait_for("gone: 0")
 
 
 def test_quitting_says_what_goes_on(tmp_path: Path, service: dict[str, str]) -> None:
