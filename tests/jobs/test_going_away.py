@@ -15,6 +15,7 @@ from eternal_tui.jobs.errors import InvalidJobState, ShuttingDown
 from eternal_tui.jobs.model import JobState
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
+from tests.api.raw_server import RawServer
 from tests.history.faults import UnsyncedFileSystem
 from tests.jobs.bench import IMAGE_REQUEST, Bench, Engines, run_engine
 from tests.jobs.clock import FakeClock, run_ready_tasks
@@ -91,6 +92,17 @@ async def test_submit_cancelled_after_any_number_of_steps(engines: Engines, sand
                 if j.state is JobState.RUNNING
             )
     assert {"rejected", "unconfirmed"} <= ends, "the cancels met the submit at different moments"
+
+
+async def test_submit_cancelled_between_two_tries_was_not_charged(engines: Engines) -> None:
+    async with RawServer(None) as server:
+        unused_url = server.url
+    async with engines(base_url=unused_url) as bench:
+        submitting = asyncio.create_task(bench.engine.submit(IMAGE_REQUEST))
+        await bench.wait_until_published(lambda: any(job.waiting_reason for job in bench.engine.store.newest_first()))
+        await _cancel(submitting)
+        (job,) = bench.engine.store.newest_first()
+        assert (str(job.state), job.cost, "Nothing was charged." in job.error) == ("rejected", 0.0, True)
 
 
 @pytest.mark.parametrize("number", [2, 3])
