@@ -20,13 +20,24 @@ import termios
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from eternal_tui.config.loader import home_dir, load_settings
 from eternal_tui.config.settings import SettingsError
 from eternal_tui.sandbox.faults import Fault, FaultPlace
 from eternal_tui.sandbox.server import Sandbox
-from tests.cli.program import GENERATE, ROOT, TIMEOUT_SECONDS, Program, a_job, json_server, threaded_sandbox, wait_until
+from tests.cli.program import (
+    FAST_SETTINGS,
+    GENERATE,
+    ROOT,
+    TIMEOUT_SECONDS,
+    Program,
+    a_job,
+    json_server,
+    threaded_sandbox,
+    wait_until,
+)
 from tests.known_characters import write_character_list
 
 STUCK = ("generate", "--character", "6870", "--prompt", "fault:stuck", "--wait")
@@ -50,6 +61,20 @@ def test_a_signal_during_a_post_leaves_one_unconfirmed_job(
     assert [json.loads(line)["state"] for line in out.splitlines()] == ["unconfirmed"]
     assert (process.returncode, b"may have been charged" in err, len(sandbox.posts)) == (5, True, 1)
     assert [record["state"] for record in program.records()] == ["unconfirmed"]
+
+
+def test_a_response_within_a_second_of_a_signal_is_recorded(tmp_path: Path) -> None:
+    """The request is paid by then: its id is worth more than a quick end."""
+    with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, slow_seconds=0.3)) as sandbox:
+        program = Program(tmp_path, sandbox.api_url, sandbox.key)
+        sandbox.inject(Fault.SLOW, on=FaultPlace.POST)
+        with program.start_process(*GENERATE, "--wait", "--json") as process:
+            wait_until(lambda: sandbox.posts)
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=TIMEOUT_SECONDS)
+        assert [json.loads(line)["request_id"] for line in out.splitlines()] == sandbox.charged
+        assert process.returncode == 128 + signal.SIGTERM
+        assert [record["state"] for record in program.records()] == ["running"]
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -134,6 +134,16 @@ def test_a_held_queue_keeps_what_is_generated(program: Program, sandbox: Sandbox
     assert len(sandbox.posts) == 4
 
 
+def test_a_batch_that_has_to_wait_is_queued_whole(program: Program, sandbox: Sandbox) -> None:
+    """A process that is killed while the first of them waits loses none."""
+    assert program.run("generate", "--character", "6870", "--prompt", "fault:stuck").code == 0
+    batch = ("generate", "--character", "6870", "--prompt", "At sea", "--prompt", "In snow", "--prompt", "In rain")
+    with program.start_process(*batch, environ={"ETERNAL_TUI_MAX_RUNNING": "1"}):
+        wait_until(lambda: len(program.records()) > 1)
+    assert [record["state"] for record in program.records()] == ["queued"] * 3 + ["running"]
+    assert len(sandbox.posts) == 1
+
+
 def test_without_a_terminal_run_sends_what_generate_would(program: Program, sandbox: Sandbox) -> None:
     """More than ten, or above `confirm_above`, need --yes."""
     prompts = "".join(f"At sea {number}\n" for number in range(11))
