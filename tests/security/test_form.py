@@ -19,7 +19,7 @@ from eternal_tui.drafts.stores import Preset, Presets
 from eternal_tui.tui.request_form.form import RequestForm
 from tests.payloads import make_markup_strings
 from tests.security.drawn import WideScreenApp, capture_rows, find_click_targets, unsafe_bytes
-from tests.security.hostile import pack_payloads
+from tests.security.hostile import pack_payloads, payload_pieces
 from tests.security.test_small_screens import SAMPLE_STEP, strip_layout
 from tests.tui.screens.scenes import hostile_characters
 
@@ -106,4 +106,28 @@ async def test_the_form_is_that_of_the_sanitized_twin() -> None:
             assert strip_layout(sanitize(text)) in strip_layout("".join(taken[0]))
             assert strip_layout(sanitize(text)) in strip_layout("".join(taken[-1]))
             assert len(taken) == 6
+    assert unsafe_bytes(app) == []
+
+
+async def test_names_found_for_what_is_typed_are_those_of_the_sanitized_twins() -> None:
+    """Four at a time, the first to be completed too."""
+    app = WideScreenApp()
+    # A name with a comma stands for several: it is found by its ID.
+    names = [f"xy{each.replace(',', '')}" for each in payload_pieces()]
+    async with app.run_test(size=(200, 24)) as pilot:
+        screen = FormScreen()
+        await pilot.app.push_screen(screen)
+        for start in range(0, len(names), 4 * SAMPLE_STEP):
+            found = names[start : start + 4]
+            taken = []
+            for given in (found, list(map(sanitize, found))):
+                listed = zip(hostile_characters(given), "0123", strict=False)
+                screen.form.set_characters([msgspec.structs.replace(one, id=number) for one, number in listed])
+                screen.form.load(Draft())
+                pilot.app.post_message(Paste("x"))
+                taken.append(await capture_rows(pilot))
+                assert screen.form.draft.character == "x"
+            assert taken[0] == taken[1]
+            drawn = strip_layout("".join(taken[0]))
+            assert [each for each in found if strip_layout(sanitize(each)) not in drawn] == []
     assert unsafe_bytes(app) == []

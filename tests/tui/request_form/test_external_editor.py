@@ -20,14 +20,13 @@ report = pathlib.Path(sys.argv[0]).with_name("seen")
 report.write_text(repr((seen, oct(path.stat().st_mode), "ETERNALAI_API_KEY" in os.environ, os.isatty(0))))
 report.with_name("open").touch()
 report.with_name("ticked").read_text()
-path.write_text(seen + " and smiles\\n")
+path.write_text(seen + " and smiles\\nIn rain\\n")
 """
 
 APP_SCRIPT = """\
 import os, sys
 OPEN, TICKED = {folder!r} + "/open", {folder!r} + "/ticked"
 sys.path.insert(0, {root!r})
-from eternal_tui.config.credentials import environ_without_keys
 from eternal_tui.drafts.draft import Draft
 from tests.tui.request_form.form_app import FormApp
 
@@ -44,9 +43,9 @@ class Edited(FormApp):
             os.remove(OPEN)
             open(TICKED, "w").close()
         if self.form.draft.prompt != "waves":
-            self.exit(self.form.draft.prompt)
+            self.exit((self.form.draft.prompt, self.form.draft.one_per_line))
 
-app = Edited(environ=environ_without_keys(os.environ))
+app = Edited(environ=os.environ)
 print("RESULT", app.run())
 """
 
@@ -59,7 +58,7 @@ def test_the_editor_gets_the_terminal_and_no_key_and_its_text_comes_back(tmp_pat
     environ = make_environ(tmp_path, ETERNALAI_API_KEY="sk-very-secret", EDITOR=f"{sys.executable} {editor}")
     script = APP_SCRIPT.format(root=str(Path(__file__).parents[3]), folder=str(tmp_path))
     with PseudoTerminal((sys.executable, "-c", script), environ) as terminal:
-        terminal.wait_for("RESULT waves and smiles")
+        terminal.wait_for(r"RESULT ('waves and smiles\nIn rain', True)")
     assert (tmp_path / "seen").read_text() == repr(("waves", "0o100600", False, True))
 
 

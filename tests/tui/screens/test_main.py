@@ -14,6 +14,7 @@ from eternal_tui.tui.widgets.dialog import ConfirmDialog
 from tests.known_characters import write_character_list
 from tests.loopback import serve
 from tests.tui.jobs import make_job
+from tests.tui.request_form.form_app import CHARACTERS
 from tests.tui.screens.stage import make_services, open_app, screen_text, wait_idle, wait_until
 
 SAVED: dict[str, Any] = {"state": JobState.SUCCEEDED, "file_state": None}
@@ -118,6 +119,29 @@ async def test_search_and_problem_keys_go_through_the_list(tmp_path: Path) -> No
         assert pane.job_list.current_id == 3
         await pilot.press("slash", *"red", "enter")
         await wait_until(pilot, lambda: str(pane.border_subtitle) == "2/2")
+
+
+async def test_failed_jobs_of_the_list_are_retried_after_a_question(tmp_path: Path) -> None:
+    changes = {number: {"state": JobState.FAILED} for number in (1, 2)}
+    async with open_app(services_with_scenes(tmp_path, 3, changes)) as (screen, pilot):
+        await pilot.press("slash", *"scene", "space", "2", "enter")
+        await wait_until(pilot, lambda: screen.job_pane.job_list.count == 1)
+        await pilot.press("T")
+        await wait_until(pilot, lambda: "Run 1 failed job again?" in screen_text(pilot.app))
+
+
+async def test_the_form_takes_characters_and_earlier_prompts_and_stores_its_draft(tmp_path: Path) -> None:
+    bench = services_with_scenes(tmp_path, 2)
+    bench.characters.replace_all(CHARACTERS, bench.clock.time())
+    async with open_app(bench) as (screen, pilot):
+        await pilot.press("C", "slash", *"elara", "enter")
+        await wait_until(pilot, lambda: screen.form_pane.form is not None)
+        await wait_until(pilot, lambda: "Elara · 6790" in screen_text(pilot.app))
+        await pilot.press("ctrl+r", *"scene", "space", "1", "enter")
+        # Not only at the end: a killed app has its draft.
+        draft = tmp_path / "data" / "draft.json"
+        await wait_until(pilot, lambda: draft.exists() and b"Scene 1" in draft.read_bytes())
+        assert b"6790" in draft.read_bytes()
 
 
 async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
