@@ -21,6 +21,7 @@ from tests.tui.screens.stage import (
     open_app,
     screen_text,
     wait_idle,
+    wait_until,
 )
 
 
@@ -54,7 +55,8 @@ async def test_keys_and_theme_follow_the_file(tmp_path: Path) -> None:
 
         app.clear_notifications()
         write_config(bench.settings.config_path, "theme = [")
-        app.on_app_focus()
+        # Without a focus it is read by the clock.
+        await wait_until(pilot, lambda: "The settings in force" in flat_screen_text(app))
         app.on_app_focus()
         await wait_idle(pilot)
         assert app.theme == "eternal-contrast"

@@ -55,6 +55,8 @@ def test_only_what_exists_is_offered_as_it_is() -> None:
     assert list(items) == ["path", "link", "prompt", "request_id", "curl", "python", "json"]
     assert (items["path"].text, items["link"].text) == ("/data/results/12.jpg", LINK)
     assert (items["prompt"].text, copy_rejection(items["prompt"])) == (prompt, "")
+    for name, item in items_by_id(finished_job(), "Authorization").items():
+        assert ("Authorization" in item.text) is (name in ("curl", "python"))
     assert set(items_by_id(make_job(state=JobState.REJECTED))) == {"prompt", "curl", "python", "json"}
     assert "path" not in items_by_id(finished_job(file_state=FileState.BROKEN))
     assert "path" not in items_by_id(finished_job(file="../../.ssh/id_rsa"))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eternal_tui.api.models import GenerateRequest
+from eternal_tui.drafts.stores import PresetStore
 from eternal_tui.jobs.model import JobState, to_record
 from eternal_tui.services import Services
 from eternal_tui.tui.job_list.index import SORT_ORDERS
@@ -130,7 +131,7 @@ async def test_failed_jobs_of_the_list_are_retried_after_a_question(tmp_path: Pa
         await wait_until(pilot, lambda: "Run 1 failed job again?" in screen_text(pilot.app))
 
 
-async def test_the_form_takes_characters_and_earlier_prompts_and_stores_its_draft(tmp_path: Path) -> None:
+async def test_the_form_takes_characters_and_earlier_prompts_and_stores_draft_and_presets(tmp_path: Path) -> None:
     bench = services_with_scenes(tmp_path, 2)
     bench.characters.replace_all(CHARACTERS, bench.clock.time())
     async with open_app(bench) as (screen, pilot):
@@ -142,6 +143,9 @@ async def test_the_form_takes_characters_and_earlier_prompts_and_stores_its_draf
         draft = tmp_path / "data" / "draft.json"
         await wait_until(pilot, lambda: draft.exists() and b"Scene 1" in draft.read_bytes())
         assert b"6790" in draft.read_bytes()
+        await pilot.press("ctrl+t", *"storm", "ctrl+s")
+        presets = PresetStore(bench.data_dir)
+        await wait_until(pilot, lambda: [each.draft.prompt for each in presets.load().items] == ["Scene 1"])
 
 
 async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
