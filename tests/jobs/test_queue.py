@@ -174,6 +174,15 @@ async def test_a_batch_keeps_to_the_rate_and_to_a_hold(engines: Engines, sandbox
         assert bench.engine.queue.summary().held == 30 - len(sandbox.charged)
 
 
+async def test_closing_does_not_wait_for_the_rate_limit(engines: Engines, sandbox: Sandbox) -> None:
+    async with asyncio.timeout(30):
+        async with engines(policy=JobPolicy(requests_per_second=0.1)) as bench:
+            sending = asyncio.ensure_future(bench.engine.submit_many([IMAGE_REQUEST] * 2, confirmed=True))
+            await bench.advance_until(lambda: len(sandbox.charged) == 1, step_seconds=0.02)
+            await bench.clock.advance(2.0)
+        assert [str(job.state) for job in await sending] == ["running", "queued"]
+
+
 async def test_moves_follow_a_list_and_write_little(engines: Engines) -> None:
     rng = random.Random(5)
     async with engines() as bench:

@@ -386,9 +386,9 @@ class Submitter:
             raise
 
     async def _record_and_send(self, intent: Job, stop: StopSignal) -> Job:
-        await self._queue.wait_for_turn()
-        await self._sync.sync()
         try:
+            await stop.run_until_stopped(self._queue.wait_for_turn())
+            await self._sync.sync()
             placed = await self._billing.record_intent(intent, self._write_intent, stop)
         except StopRequested:
             raise ShuttingDown from None
