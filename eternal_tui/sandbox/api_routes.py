@@ -16,8 +16,7 @@ from starlette.routing import Route
 
 from eternal_tui.sandbox.asgi import apply_fault, early_fault_response, error_response
 from eternal_tui.sandbox.faults import Fault, FaultPlace, rules_in_prompt
-from eternal_tui.sandbox.simulator import DONE_PROGRESS, SandboxJob
-from eternal_tui.sandbox.state import SandboxState
+from eternal_tui.sandbox.state import DONE_PROGRESS, SandboxJob, SandboxState
 from eternal_tui.sandbox.validation import ParsedRequest, parse_create, parse_generate
 
 MAX_PAGE_LIMIT = 100

@@ -1,4 +1,4 @@
-"""The sandbox as a command: serve until told to stop, say on one line where."""
+"""The sandbox as a command: prints its addresses on one line and serves until stopped."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ import msgspec
 
 
 class FaultPlace(StrEnum):
-    """Where a fault can strike."""
+    """Places of faults."""
 
     POST = "post"
     POLL = "poll"

@@ -17,13 +17,13 @@ READY_TIMEOUT_SECONDS = 15.0
 _STOP_TIMEOUT_SECONDS = 2.0
 _MAX_READY_LINE_BYTES = 4096
 STATE_FILE_NAME = "sandbox.json"
-"""The file in a demo's data folder by which the sandbox goes on with the jobs of the last run."""
+"""File in a demo's data folder that holds the sandbox's jobs for the next run."""
 
 _KEY_VARIABLES = ("ETERNALAI_API_KEY", "ETERNAL_AI_API_KEY")
 
 
 class DemoStartError(Exception):
-    """The demo's service did not come up; the text says why."""
+    """The demo's service did not start; the message says why."""
 
 
 class DemoService:

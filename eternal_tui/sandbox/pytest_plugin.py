@@ -10,7 +10,7 @@ import pytest
 from eternal_tui.sandbox.launch import DemoService, launch_demo
 
 JOB_SPEED = 100.0
-"""How much faster than the service's the jobs of the fixture end: in well under a second."""
+"""Speed of the fixture's jobs relative to the service's: they end in well under a second."""
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from eternal_tui.sandbox.figure import draw_figure
-from eternal_tui.sandbox.mood import Colour, Mood, mix, mood_of
+from eternal_tui.sandbox.figure import Colour, Mood, draw_figure, mix, mood_of
 from eternal_tui.sandbox.settings import seeded_rng
 
 _SUPERSAMPLING = 2  # shapes are drawn at twice the size, so that their edges come out smooth

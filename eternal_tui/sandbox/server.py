@@ -33,7 +33,7 @@ _ACCEPT_TURNS = 5
 
 
 def _open_listener(port: int) -> socket.socket:
-    """A socket that says it is TCP: asyncio turns Nagle's delay off only for those, 40 ms an answer."""
+    """A socket whose protocol is TCP: asyncio disables Nagle's delay, 40 ms a response, only for those."""
     opened = socket.create_server(("127.0.0.1", port), backlog=512)
     return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, fileno=opened.detach())
 

@@ -1,4 +1,4 @@
-"""The settings of one sandbox, and chance that repeats with a seed."""
+"""The settings of one sandbox, random numbers that repeat with a seed, and the sample jobs of the demo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -59,5 +59,43 @@ class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def seeded_rng(seed: object) -> random.Random:
-    """A generator that gives the same row for the same name, on every machine and in every process."""
+    """Return a generator of the same numbers for the same seed, on every machine and in every process."""
     return random.Random(str(seed))  # noqa: S311 - drawings and made-up durations, nothing secret
+
+
+class SampleJob(NamedTuple):
+    """One job: `age_seconds` before the start of the demo it was sent, and it runs for `run_seconds`.
+
+    `state` is that of the job in the history; the answer to the unconfirmed one was lost. Those of one `batch` were
+    sent together, from `template`.
+    """
+
+    request_id: str
+    character: str
+    name: str
+    kind: Literal["image", "video"]
+    prompt: str
+    age_seconds: float
+    run_seconds: float
+    cost: float
+    state: Literal["running", "unconfirmed"] = "running"
+    batch: str = ""
+    template: str = ""
+
+
+_SAMPLE_ID = "5a3b1c00-0000-4000-8000-00000000000{}"
+SAMPLE_JOBS = (
+    SampleJob(
+        _SAMPLE_ID.format(1), "6873", "Elara", "image", "Reading by the window, rain outside", 120.0, 12.0, 0.04,
+        state="unconfirmed",
+    ),
+    SampleJob(_SAMPLE_ID.format(2), "6873", "Elara", "video", "Waves from a small boat", 60.0, 50.0, 0.2),
+    *(
+        SampleJob(
+            _SAMPLE_ID.format(number), "6870", "Astrid", "image", f"{place}, soft light", 20.0 - number, 12.0, 0.04,
+            batch="5a3b1c000000", template="{At the harbour|In the mountains|On a night train}, soft light",
+        )
+        for number, place in enumerate(("At the harbour", "In the mountains", "On a night train"), 3)
+    ),
+    SampleJob(_SAMPLE_ID.format(6), "6876", "Julia", "video", "Dances in the evening sun", 5.0, 75.0, 0.2),
+)  # fmt: skip

@@ -1,4 +1,4 @@
-"""The state shared by both ports of a sandbox: jobs, credits, signed links, and the file that keeps them."""
+"""The state shared by both ports of a sandbox: jobs and their progress, credits, signed links, and their file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
@@ -25,9 +26,50 @@ from eternal_tui.core.files import write_atomic
 from eternal_tui.sandbox.characters import Character, create_character, default_characters
 from eternal_tui.sandbox.faults import Fault, FaultPlace, FaultPlan
 from eternal_tui.sandbox.render import MediaRenderer
-from eternal_tui.sandbox.settings import SandboxSettings, seeded_rng
-from eternal_tui.sandbox.simulator import SAMPLE_JOBS, ProgressShape, SandboxJob, progress_at
+from eternal_tui.sandbox.settings import SAMPLE_JOBS, SandboxSettings, seeded_rng
 from eternal_tui.sandbox.validation import CHARACTER_PRICE, ParsedRequest, price
+
+LAST_PENDING_PROGRESS = 98
+DONE_PROGRESS = 99
+_COARSE_STEP_PERCENT = 20
+_NOISE_STEPS = 24
+
+
+class ProgressShape(StrEnum):
+    """How a job's reported progress relates to the time it has run."""
+
+    LINEAR = "linear"
+    EASED = "eased"
+    COARSE = "coarse"
+    NOISY = "noisy"
+
+
+class SandboxJob(msgspec.Struct, omit_defaults=True):
+    """One accepted request; times are seconds of the sandbox's clock."""
+
+    request_id: str
+    request: ParsedRequest = msgspec.field(name="order")
+    created_at: float
+    run_seconds: float = msgspec.field(name="takes")
+    shape: ProgressShape
+    faults: set[Fault] = msgspec.field(default_factory=set)
+    ended_at: float | None = None
+    polls: int = 0
+
+
+def progress_at(shape: ProgressShape, share: float, noise_seed: str) -> int:
+    """Progress in percent after this share (0 to 1) of the job's time; never falls as the share grows."""
+    share = min(max(share, 0.0), 1.0)
+    percent = share * LAST_PENDING_PROGRESS
+    if shape is ProgressShape.EASED:
+        percent = LAST_PENDING_PROGRESS * share * share * (3 - 2 * share)
+    elif shape is ProgressShape.COARSE:
+        percent = percent // _COARSE_STEP_PERCENT * _COARSE_STEP_PERCENT
+    elif shape is ProgressShape.NOISY:
+        rng = seeded_rng(noise_seed)
+        steps = [index / _NOISE_STEPS + rng.gauss(0, 0.05) for index in range(int(share * _NOISE_STEPS) + 1)]
+        percent = LAST_PENDING_PROGRESS * max(0.0, *steps)
+    return min(int(percent), LAST_PENDING_PROGRESS)
 
 
 @dataclass(slots=True)

@@ -34,7 +34,7 @@ from eternal_tui.tui.terminal.base_app import TerminalApp
 from eternal_tui.tui.terminal.driver import is_hung_up
 from eternal_tui.tui.terminal.filters import AsciiFilter, draws_utf8, to_ascii
 from eternal_tui.tui.terminal.guard import TerminalGuard
-from eternal_tui.tui.terminal.textual_internals import write_to_terminal
+from eternal_tui.tui.terminal.textual_internals import PatientPalette, write_to_terminal
 from eternal_tui.tui.widgets.footer import TOUR_ACTION_IDS
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 
 SHUTDOWN_DEADLINE_SECONDS = 1.4
-"""Seconds from a signal to the end of the process: on a busy machine both come late, and two seconds are promised."""
+"""Seconds from a signal to the end of the process, less than the two promised: both are late on a busy machine."""
 
 GRACE_SECONDS = 0.3
 """Seconds of these for the response to a paid request, and for the demo's service to end."""
@@ -78,7 +78,6 @@ class GracefulShutdown:
         self._check_hangup(loop)
 
     async def close(self) -> None:
-        """Close the services."""
         if self._hangup_timer is not None:
             self._hangup_timer.cancel()
         try:
@@ -193,8 +192,6 @@ class EternalApp(TerminalApp):
 
     def action_command_palette(self) -> None:
         """Open the palette over any screen."""
-        from eternal_tui.tui.terminal.widgets import PatientPalette
-
         if not isinstance(self.screen, PatientPalette):
             self.push_screen(PatientPalette(id="--command-palette"))
 

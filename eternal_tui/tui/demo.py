@@ -11,8 +11,7 @@ from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.drafts.draft import DEMO_DRAFT, Draft
 from eternal_tui.drafts.stores import DraftStore, Presets, PresetStore, SnippetStore
 from eternal_tui.jobs.model import Job, JobState, to_record, with_event
-from eternal_tui.sandbox.settings import SandboxSettings
-from eternal_tui.sandbox.simulator import SAMPLE_JOBS
+from eternal_tui.sandbox.settings import SAMPLE_JOBS, SandboxSettings
 from eternal_tui.services import Services
 from eternal_tui.tui.job_list.index import ListView
 from eternal_tui.tui.screens.view_state import ViewState, view_store

@@ -50,7 +50,6 @@ def install_peers() -> dict[str, tuple[tuple[str, ...], str]]:
 
 
 def table(rows: list[Row]) -> str:
-    """Return the rows as a table in Markdown."""
     lines = ["| what | goal | measured |", "|---|---|---|"]
     for each in rows:
         figures: Mapping[str, object] = {name: value for name, value in each.items() if name not in ("what", "goal")}

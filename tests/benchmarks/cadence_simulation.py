@@ -23,7 +23,7 @@ import msgspec
 from eternal_tui.estimation.durations import DurationEstimator, JobKind
 from eternal_tui.estimation.interval import MAX_WAIT_SECONDS, next_poll
 from eternal_tui.estimation.progress import Observation
-from eternal_tui.sandbox.simulator import ProgressShape, progress_at
+from eternal_tui.sandbox.state import ProgressShape, progress_at
 
 MEDIANS = {"image": 12.0, "video": 60.0}
 """Seconds."""

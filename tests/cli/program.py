@@ -129,7 +129,6 @@ class Program:
 
     @contextmanager
     def open_history(self) -> Iterator[History]:
-        """The history as it is on disk."""
         history = History.open(self.data_dir)
         try:
             yield history
@@ -236,7 +235,6 @@ def json_server(body: bytes, status: int = 200, *, post_status: int | None = Non
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until the condition holds."""
     end = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"

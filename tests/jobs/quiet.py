@@ -41,7 +41,6 @@ class LoopActivity:
         self._exchange_count += 1
 
     def end_exchange(self) -> None:
-        """Count it as ended."""
         self._exchange_count -= 1
         self._exchange_ended.set()
         self._exchange_ended = asyncio.Event()

@@ -10,7 +10,7 @@ from eternal_tui.api.models import GenerateRequest
 from eternal_tui.jobs.model import Job
 from eternal_tui.sandbox.faults import Fault
 from eternal_tui.sandbox.server import Sandbox
-from eternal_tui.sandbox.simulator import ProgressShape
+from eternal_tui.sandbox.state import ProgressShape
 from tests.benchmarks.cadence_simulation import bound
 from tests.jobs.bench import IMAGE_REQUEST, VIDEO_REQUEST, Bench, Engines
 from tests.jobs.clock import FakeClock

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from eternal_tui.sandbox.server import Sandbox
 from eternal_tui.sandbox.settings import SandboxSettings
-from eternal_tui.sandbox.simulator import ProgressShape, progress_at
-from eternal_tui.sandbox.state import SandboxState
+from eternal_tui.sandbox.state import ProgressShape, SandboxState, progress_at
 from eternal_tui.sandbox.validation import ParsedRequest
 from tests.sandbox.client import TINY_SETTINGS, VIDEO_BODY, api_client, poll, submit
 

@@ -64,11 +64,10 @@ class FilterBar(Horizontal):
 
     @property
     def text(self) -> str:
-        """The text typed."""
         return self._input.value
 
     def open(self, text: str = "", *, find: bool = False) -> None:
-        """Show the line with `text` in it, for a search with `find`, and take the focus."""
+        """Show the line with `text`, for a search with `find`, and focus it."""
         self._find = find
         self._sign.update("find" if find else "/")
         self.add_class("open")
@@ -77,7 +76,7 @@ class FilterBar(Horizontal):
         self._input.focus()
 
     def close(self) -> None:
-        """Empty the line and take it away, posting nothing."""
+        """Clear and hide the line without posting a message."""
         self._set_text("")
         self.show_error("")
         self.remove_class("open")

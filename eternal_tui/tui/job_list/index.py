@@ -68,7 +68,6 @@ class JobIndex:
         return int(self._rows[row])
 
     def job_at(self, row: int) -> Job:
-        """Return the job in a row."""
         return self.jobs[self.id_at(row)]
 
     def batch_at(self, row: int) -> str:
@@ -95,7 +94,7 @@ class JobIndex:
         return self._rows.index(self._batches[job.batch][0] + 0.5) if job and self.is_child(job) else None
 
     def is_child(self, job: Job) -> bool:
-        """Tell whether the job has a row below its batch."""
+        """Whether the job has a row below its batch."""
         return job.batch in self._batches
 
     def set_open(self, batch: str, *, opened: bool) -> None:
@@ -104,7 +103,7 @@ class JobIndex:
         self.show_all()
 
     def replace_all(self, jobs: Iterable[Job]) -> None:
-        """Take these jobs for all there are, and show none yet."""
+        """Replace all jobs by these; none is listed yet."""
         self.jobs = {job.id: job for job in jobs}
         self.search_texts.clear()
         self._rows, self._batches = [], {}
@@ -136,7 +135,7 @@ class JobIndex:
         self.order, self._shows_all = order, False
 
     def update(self, changed: Iterable[Job], removed_ids: Iterable[int], is_shown: Callable[[Job], bool]) -> None:
-        """Take in new and changed jobs, showing those that `is_shown` accepts, and forget others."""
+        """Add or update jobs, list those that `is_shown` accepts, and remove others."""
         fresh = {job.id: job for job in changed}
         gone = self.jobs.keys() & removed_ids
         batches = {job_id: self.jobs[job_id].batch for job_id in fresh.keys() & self.jobs.keys()}

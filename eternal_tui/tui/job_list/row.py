@@ -1,8 +1,8 @@
-"""Texts of the list: one job or batch as one line, the title, and why nothing is listed."""
+"""Lines of the list, one for a job or batch, with what a running job still needs; its title; why nothing is listed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -13,7 +13,7 @@ from eternal_tui.jobs.batch import summarize
 from eternal_tui.jobs.filter import JobFilter
 from eternal_tui.jobs.formatting import cost_label
 from eternal_tui.jobs.model import FileState, Job, JobState, Verdict
-from eternal_tui.tui.job_list.index import NEWEST_FIRST
+from eternal_tui.tui.job_list.index import NEWEST_FIRST, JobIndex
 from eternal_tui.tui.widgets.cells import Line, Part, fit
 from eternal_tui.tui.widgets.jobs import LIVE_STATES, run_seconds, state_glyph, state_labels
 
@@ -209,7 +209,7 @@ def _reason_and_role(job: Job) -> tuple[str, str]:
         if not job.watched:
             return "not watched", "dim"
         return "overdue" if job.state is JobState.STALLED else "", "dim"
-    # The state's word already says what happened to the file.
+    # The state's label already includes the file.
     if job.file_state in _FILE_REMEDIES:
         return _FILE_REMEDIES[job.file_state], "dim"
     return sanitize(job.error, limit=MAX_TEXT_CHARS), "dim"
@@ -297,3 +297,72 @@ def empty_text(job_filter: JobFilter, known_count: int) -> SafeText:
     return format_safe(
         "No jobs under '{facet}'. f: next, esc: all.", facet=FACET_LABELS.get(job_filter.facet, job_filter.facet)
     )
+
+
+ESTIMATE_LIFETIME_SECONDS = 8.0
+"""Seconds after which a job of which nothing new is known is estimated again; until then its time runs down."""
+
+MAX_ESTIMATES = 512
+"""Estimates remembered: several screens of them."""
+
+
+class _Estimate(NamedTuple):
+    """The remaining seconds of a snapshot as estimated at a time."""
+
+    job: Job
+    at: float
+    seconds: float | None
+
+
+class JobLines:
+    """Makes the lines of an index at `now`, in seconds since the epoch.
+
+    `estimate_remaining` returns about how many seconds a job still needs, `clock_step` is the seconds by which
+    running clocks advance: more over a slow line.
+    """
+
+    def __init__(self, index: JobIndex, estimate_remaining: Callable[[Job], float | None], clock_step: float) -> None:
+        self.now = 0.0
+        self._index = index
+        self._estimate_remaining = estimate_remaining
+        self._clock_step = clock_step
+        self._estimates: dict[int, _Estimate] = {}
+        self._made: dict[tuple[int, Columns, Part], Line] = {}
+        self._name_columns = 1
+
+    def set_time(self, now: float) -> None:
+        """Make the lines of jobs as they are now."""
+        self.now = now
+        self._made.clear()
+
+    def fit_names(self, jobs: Iterable[Job]) -> None:
+        """Make the column of names as wide as the longest of these; it never shrinks, so that nothing jumps."""
+        names = {job.name or job.request.character for job in jobs}
+        widest = max((cell_len(sanitize(name, limit=MAX_TEXT_CHARS)) for name in names), default=0)
+        self._name_columns = max(self._name_columns, min(widest, MAX_NAME_COLUMNS))
+
+    def line_at(self, row: int, width: int, marked_ids: set[int]) -> Line:
+        """Return the line of a row from the column of its mark on; the cursor's is before it."""
+        ids, batch, job = self._index.ids_at(row), self._index.batch_at(row), self._index.job_at(row)
+        columns = columns_for(width, self._name_columns, child=not batch and self._index.is_child(job))
+        mark = Part("● " if marked_ids.issuperset(ids) else "  ", "mark")
+        if batch:
+            jobs = [self._index.jobs[job_id] for job_id in ids]
+            return (mark, *batch_line(jobs, columns, opened=batch in self._index.open_batches))
+        # A held key draws the same lines at each repeat.
+        key = (job.id, columns, mark)
+        line = self._made.get(key)
+        if line is None:
+            # Estimates cost time; narrow lines have no column for them.
+            left = self._remaining_seconds(job) if has_clock(job) and columns.size else None
+            made = job_line(job, self.now, columns, remaining_seconds=left, clock_step=self._clock_step)
+            line = self._made[key] = (mark, *made)
+        return line
+
+    def _remaining_seconds(self, job: Job) -> float | None:
+        known = self._estimates.get(job.id)
+        if known is None or known.job is not job or not 0 <= self.now - known.at < ESTIMATE_LIFETIME_SECONDS:
+            if len(self._estimates) >= MAX_ESTIMATES:
+                self._estimates.clear()
+            known = self._estimates[job.id] = _Estimate(job, self.now, self._estimate_remaining(job))
+        return None if known.seconds is None else max(0.0, known.seconds - (self.now - known.at))

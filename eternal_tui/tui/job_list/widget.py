@@ -28,8 +28,7 @@ from eternal_tui.tui.job_list.index import (
     ListView,
     SortOrder,
 )
-from eternal_tui.tui.job_list.lines import JobLines
-from eternal_tui.tui.job_list.row import empty_text, has_clock, list_position, list_title
+from eternal_tui.tui.job_list.row import JobLines, empty_text, has_clock, list_position, list_title
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.terminal.textual_internals import KeyTable
 from eternal_tui.tui.widgets.cells import Line, Part, changed_spans
@@ -50,11 +49,10 @@ class _DrawnLine(NamedTuple):
 class JobList(JobView):
     """Draws jobs as lines and posts the requests of the user.
 
-    Only while it is *not* focused and its cursor is at the very top does the cursor follow to a job that newly
-    arrives on top: who works in the form sees the job just sent, and a key pressed in the list never meets another
-    job than the one it was meant for. `is_externally_driven` says that another view, which `on_redrawn` keeps fresh,
-    passes keys on to the list. When the rows in view are not the topmost, new jobs do not move them, and the title
-    says how many came above them.
+    The cursor follows to a job that newly arrives on top only while it is in the first row and the list is *not*
+    focused, so that a key pressed in the list never acts on another job than the one it was meant for.
+    `is_externally_driven` says that another view, which `on_redrawn` keeps fresh, passes keys on to the list. When the
+    rows in view are not the topmost, new jobs do not move them, and the title gives the number of new jobs above.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("list"), *bindings("matches")]
@@ -416,7 +414,7 @@ class JobList(JobView):
             self.post_message(self.OpenRequested(self._cursor.job_id))
 
     def action_mark(self) -> None:
-        """Mark the job under the cursor, or take its mark away, and go on."""
+        """Toggle the mark of the job under the cursor and move down."""
         if self._cursor.job_id is None:
             return
         self._last_marked_id = self._cursor.job_id
@@ -501,7 +499,7 @@ class JobList(JobView):
     async def on_key(self, event: events.Key) -> None:
         """Run the key's action at once; through all parents it would wait for each of them.
 
-        Esc alone goes the long way, for it may be meant for something around the list.
+        Esc alone takes the usual way, because a parent may handle it.
         """
         if event.key == "escape":
             return
@@ -587,7 +585,7 @@ class JobList(JobView):
             self.screen.paint_now(self)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Return lines of the screen; they have neither border nor padding, so nothing is laid around them."""
+        """Return lines of the screen, without Textual's layout of borders and padding, which the list does not have."""
         filters, background = self.get_line_filters(), self.background_colors[1]
         strips = []
         for y in crop.line_range:

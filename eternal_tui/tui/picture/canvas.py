@@ -35,7 +35,7 @@ class DrawingWidget(Widget):
 
     @property
     def has_drawing(self) -> bool:
-        """Whether a picture is on the screen, and not a message."""
+        """Whether a picture is shown, not a message."""
         return bool(self._drawing.strips)
 
     def on_mount(self) -> None:

@@ -1,4 +1,4 @@
-"""How fast frames may follow each other on this line, and which of them is due."""
+"""Frame rate on this connection, and which frame is due."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FrameBudget(NamedTuple):
         return least if self.bytes_per_second is None else max(least, frame_bytes / self.bytes_per_second)
 
     def is_exceeded_by(self, frame_bytes: int) -> bool:
-        """Tell whether such frames cost more than the line gives at the wanted rate."""
+        """Whether such frames need more bytes than the connection has at the wanted rate."""
         return self.bytes_per_second is not None and frame_bytes * self.frame_rate > self.bytes_per_second
 
 

@@ -39,7 +39,7 @@ LONG_FRAMES, HELD_SECONDS = 1.5, 0.1
 """Frames beyond which a last frame counts as held, and seconds between checks of whether its time is over."""
 
 LINGER_SECONDS = 0.15
-"""Seconds the picture before stays while its successor is on its way: what comes sooner comes without a blink."""
+"""Seconds the previous picture stays while the next is decoded: a quick one replaces it without a flicker."""
 
 _LIMITS = DecodeLimits()
 
@@ -53,19 +53,19 @@ class ZoomState:
         self._pending_pans: list[tuple[int, int]] = []
 
     def reset(self) -> None:
-        """Look at the whole of another picture, whose size is not known yet."""
+        """Reset to the whole of another picture, whose size is not known yet."""
         self.viewport, self.source_size = WHOLE_VIEWPORT, (0, 0)
         self._pending_pans.clear()
 
     def set_source_size(self, source_size: tuple[int, int], canvas: Canvas) -> None:
-        """Take the picture's size in pixels; pans that came before it count from now."""
+        """Set the picture's size in pixels and apply the pans queued before."""
         self.source_size = source_size
         for right, down in self._pending_pans:
             self._apply_pan(right, down, canvas)
         self._pending_pans.clear()
 
     def zoom_by(self, steps: int) -> None:
-        """Look closer by steps, less close where negative, at the whole for 0."""
+        """Zoom in by steps, out where negative, to the whole picture for 0."""
         self.viewport = WHOLE_VIEWPORT if steps == 0 else zoom_viewport(self.viewport, steps)
 
     def pan(self, right: int, down: int, canvas: Canvas) -> None:
@@ -149,7 +149,7 @@ class MediaView(DrawingWidget):
         self._redraw_pending = False
         self._seek_worker: Worker[None] | None = None
 
-    # What it shows
+    # Content
 
     def set_file(self, path: Path | None, message: SafeText = SafeText("")) -> None:  # noqa: B008 - a NewType, not a call
         """Show `path`, or nothing but `message` if it is None; a newer call overtakes an older one."""
@@ -163,7 +163,7 @@ class MediaView(DrawingWidget):
         if path is None or not self.has_drawing:
             self._clear_drawing()
         elif self._linger_timer is None:
-            # Counted from the first change: a key held down does not keep a picture that has long been left.
+            # Counted from the first change: a held key must not keep an old picture on the screen.
             self._linger_timer = self.set_timer(self._linger_seconds, self._clear_drawing)
         self._load_file(path)
 
@@ -233,11 +233,11 @@ class MediaView(DrawingWidget):
 
     @property
     def zoom_factor(self) -> float:
-        """How many times larger than fitted it is drawn."""
+        """Scale relative to the fitted picture."""
         return self._zoom_state.viewport.zoom
 
     def zoom_by(self, steps: int) -> None:
-        """Draw it larger by steps, smaller where negative, whole again for 0; a clip goes on playing if it plays."""
+        """Zoom in by steps, out where negative, to the whole picture for 0; a clip keeps playing."""
         before = self._zoom_state.viewport
         self._zoom_state.zoom_by(steps)
         self._redraw_viewport(before)
@@ -454,7 +454,7 @@ class MediaView(DrawingWidget):
             return None
 
     def _is_seen(self) -> bool:
-        """Tell whether anyone can see the clip: it is shown, on the current screen, in a focused terminal."""
+        """Whether the clip can be seen: displayed, on the current screen, in a focused terminal."""
         return self.display and self.app.app_focus and self.screen.is_active and self.is_on_screen
 
     async def _show_frame(self, video_frame: TimedFrame) -> int:
@@ -464,14 +464,14 @@ class MediaView(DrawingWidget):
         drawing = await asyncio.to_thread(graphics.render, video_frame.frame, handle=self._handle, animated=moving)
         written = self._show_drawing(drawing)
         if playing and isinstance(self.screen, DiffScreen):
-            # At once: the usual way is a beat of its own, and frames would come unevenly.
+            # At once: a regular refresh has its own rhythm, and frames would be uneven.
             self.screen.paint_now(self)
         return written
 
     # Drawing
 
     def _show_drawing(self, drawing: Drawing) -> int:
-        """Show `drawing` in place of what was held until it came."""
+        """Show `drawing` in place of the previous picture."""
         self._cancel_linger()
         return super()._show_drawing(drawing)
 

@@ -27,7 +27,7 @@ from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.graphics.base import FaceSource
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.picture.picture import MediaView
-from eternal_tui.tui.terminal.widgets import watch_toast_height
+from eternal_tui.tui.terminal.textual_internals import watch_toast_height
 from eternal_tui.tui.widgets.dialog import ConfirmDialog, Dialog, ResultScreen
 from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, KeyHint
 from eternal_tui.tui.widgets.option_table import Column, FaceList, VirtualList

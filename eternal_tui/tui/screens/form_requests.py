@@ -1,4 +1,4 @@
-"""What the request form asks of the main screen: characters, submission, and an API key where one is missing."""
+"""FormRequests: submission, characters and a missing API key, which the main screen handles for the form."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class FormRequests:
         return allowed
 
     def cancel_check(self) -> bool:
-        """Cancel a running check; tell whether there was one."""
+        """Cancel a running check; return whether there was one."""
         return self._character_check is not None and self._character_check.cancel()
 
     def _show_check_progress(self, text: SafeText) -> None:

@@ -35,7 +35,7 @@ class ScreenApi(Protocol):
     async def ask_confirmation(self, question: ConfirmDialog) -> bool: ...
 
     async def check_characters(self, requests: Sequence[GenerateRequest]) -> bool:
-        """Look the characters up where that has to be waited for; False where nothing may be sent."""
+        """Check the characters, loading the list where needed; False where nothing may be sent."""
 
 
 class JobCommands:
@@ -87,7 +87,7 @@ class JobCommands:
             self._notify(SafeText("Nothing was sent."))
             return False
         except NoApiKey:
-            # The screen for a key opens and says it.
+            # The API key screen opens and explains it.
             return False
         except (SubmitRejected, InvalidRequest, HistoryError) as error:
             self._notify(sanitize(str(error)), "error")
@@ -324,13 +324,13 @@ class JobCommands:
         )
 
     async def star(self, jobs: Sequence[Job]) -> None:
-        """Star jobs, or take the star away where all have one."""
+        """Star jobs, or remove the star where all have one."""
         is_starred = all(job.starred for job in jobs)
         for job in jobs:
             await self._jobs.annotate(job.id, starred=not is_starred)
 
     async def reject(self, jobs: Sequence[Job]) -> None:
-        """Reject jobs, or take that back where all are rejected."""
+        """Reject jobs, or undo that where all are rejected."""
         rating = 0 if all(job.rating < 0 for job in jobs) else -1
         for job in jobs:
             await self._jobs.annotate(job.id, rating=rating)

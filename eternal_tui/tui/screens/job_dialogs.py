@@ -330,7 +330,7 @@ class NoteScreen(Dialog[dict[int, Annotations]]):
         else:
             self.dismiss({job.id: (self._note_for(job), self._tags_for(job)) for job in self._jobs})
 
-    # Untouched lines keep the text as it is stored, not as it is shown.
+    # Unedited lines keep the stored text, not the sanitized one.
 
     def _note_for(self, job: Job) -> str:
         return job.note if self.note_input.value == self._initial_values[0] else self.note_input.value.strip()
@@ -343,7 +343,7 @@ class NoteScreen(Dialog[dict[int, Annotations]]):
 
 
 MAX_COMPARED_JOBS = 4
-"""Results the viewer shows side by side: of more none is large enough to tell anything."""
+"""Results the viewer shows side by side: with more, each would be too small."""
 
 
 class JobDialogs:

@@ -38,7 +38,7 @@ from eternal_tui.tui.request_form.pane import RequestFormPane
 from eternal_tui.tui.screens.form_requests import FormRequests
 from eternal_tui.tui.screens.view_state import MIN_SIDE_BY_SIDE_COLUMNS, ScreenView
 from eternal_tui.tui.terminal.compositor import DiffScreen
-from eternal_tui.tui.terminal.textual_internals import is_exiting
+from eternal_tui.tui.terminal.textual_internals import is_exiting, set_toasts_visible, watch_toast_height
 from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, footer_keys, tour_hint, without_action
 from eternal_tui.tui.widgets.header import HeaderLine
 
@@ -189,8 +189,6 @@ class MainScreen(HelpMixin, DiffScreen):
 
     @work(exit_on_error=True)
     async def _start_after_first_frame(self) -> None:
-        from eternal_tui.tui.terminal.widgets import watch_toast_height
-
         watch_toast_height(self, self._reserve_toast_rows)
         try:
             await self.detail_pane.mount_content(self.media_view, self.media_view.set_file)
@@ -216,8 +214,6 @@ class MainScreen(HelpMixin, DiffScreen):
     @on(events.ScreenSuspend)
     def _covered_or_uncovered(self, event: events.ScreenResume | events.ScreenSuspend) -> None:
         """Leave notifications to the screen above, which shows them too."""
-        from eternal_tui.tui.terminal.widgets import set_toasts_visible
-
         if isinstance(event, events.ScreenResume):
             # At the first time the styles are as they are: every widget got its own when it was mounted.
             event.refresh_styles = self._was_resumed
@@ -284,7 +280,6 @@ class MainScreen(HelpMixin, DiffScreen):
         self._update_footer()
 
     def _focus_scope(self) -> Scope:
-        """Tell where the focus is, as the registry calls it."""
         nodes = list(self.focused.ancestors_with_self) if self.focused is not None else []
         if self.form_pane in nodes:
             return "form"
@@ -400,7 +395,7 @@ class MainScreen(HelpMixin, DiffScreen):
         """Star or reject the job of a tile and go to the next, or all marked ones."""
         jobs = self.job_pane.job_list
         chosen, current = jobs.selected_ids(), jobs.current_id
-        # A filter may have taken the job away meanwhile: then the cursor is on the next already.
+        # A filter may have hidden the job meanwhile: then the cursor is on the next already.
         if await self.commands.cull(chosen, command) and jobs.current_id == current == chosen[0]:
             await self.job_pane.gallery.run_action("go(1, 0)")
 
@@ -499,7 +494,7 @@ class MainScreen(HelpMixin, DiffScreen):
             event.stop()
             return
         if self._view.zoomed_pane or self._focus_scope() in ("form", "detail"):
-            # Or the list, which has the focus then, would take the same key for its own and clear the filter.
+            # Otherwise the list, focused then, would handle the same key and clear the filter.
             event.stop()
         self._view.set_zoom("")
         self._close_drawer()

@@ -1,4 +1,4 @@
-"""Where the user left off: cursor, filter, order, open batches, pane sizes, zoom; restored at the next start."""
+"""View state restored at the next start: cursor, filter, order, open batches, pane sizes, zoom."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ScreenView:
             self._screen.call_after_refresh(self._screen.action_gallery)
 
     def start_saving(self) -> None:
-        """Save the view from now on whenever it has changed and come to rest."""
+        """Save the view after each change, once changes pause."""
         self._seen = self._saved = self._current()
         self._screen.set_interval(CHECK_SECONDS, self._check)
 

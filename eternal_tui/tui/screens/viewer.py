@@ -6,13 +6,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
+from eternal_tui.core.formatting import format_duration
 from eternal_tui.core.sanitize import SafeText, format_safe, join_safe, sanitize
 from eternal_tui.jobs.files import result_path
 from eternal_tui.jobs.formatting import character_label, file_label, request_label
@@ -22,9 +25,53 @@ from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.detail import state_row
 from eternal_tui.tui.input.keymap import bindings
 from eternal_tui.tui.picture.picture import MediaView
-from eternal_tui.tui.picture.position_bar import PositionBar
 from eternal_tui.tui.terminal.compositor import DiffScreen
 from eternal_tui.tui.widgets.footer import FooterLine, HelpMixin, KeyHint
+
+MAX_BAR_COLUMNS = 40
+"""Cells of the bar at most: longer ones are no easier to read."""
+
+MIN_BAR_COLUMNS = 6
+"""Cells below which there is no bar, only the words."""
+
+
+def position_text(position: float, duration: float, *, playing: bool, seeking: bool = False) -> SafeText:
+    """Return the position, the length and whether the clip plays, as text."""
+    state = SafeText("seeking" if seeking else "playing" if playing else "paused")
+    return format_safe(
+        "{at} / {length} {state}", at=format_duration(int(position)), length=format_duration(duration), state=state
+    )
+
+
+def split_bar(position: float, duration: float, width: int) -> tuple[str, str]:
+    """Return the part of the bar that is played and the part that is left, `width` cells together."""
+    share = min(max(position / duration, 0.0), 1.0) if duration > 0 else 0.0
+    played = round(share * width)
+    return "━" * played, "╌" * (width - played)
+
+
+class PositionBar(Widget):
+    """One line under a clip."""
+
+    DEFAULT_CSS = "PositionBar { height: 1; color: $text-muted; text-align: center; text-wrap: nowrap; }"
+    _position = (0.0, 0.0, False, False)
+
+    def set_position(self, position: float, duration: float, *, playing: bool, seeking: bool = False) -> None:
+        """Show this moment of a clip of `duration`, nothing where it has no length."""
+        self._position = (position, duration, playing, seeking)
+        self.refresh()
+
+    def render(self) -> Content:
+        position, duration, playing, seeking = self._position
+        if duration <= 0:
+            return Content("")
+        words = position_text(position, duration, playing=playing, seeking=seeking)
+        room = min(MAX_BAR_COLUMNS, self.size.width - cell_len(words) - 3)
+        if room < MIN_BAR_COLUMNS:
+            return Content(words)
+        played, rest = split_bar(position, duration, room)
+        return Content.assemble((played, "$accent"), (rest, "$text-disabled"), f" {words}")
+
 
 if TYPE_CHECKING:
     from eternal_tui.tui.screens.job_commands import JobCommands
@@ -60,7 +107,7 @@ class ViewerPanel(Vertical):
         self.media_view = MediaView(terminal.graphics, frame_budget=terminal.frame_budget, cache=terminal.frame_cache)
         self._position_bar = PositionBar()
         self._caption = caption
-        # What distinguishes a result is coloured.
+        # Colour the values that distinguish a result.
         self._caption_style = "$text-accent" if is_compared else ""
         self._description = Static(markup=False)
         self._results_dir = results_dir
@@ -73,7 +120,7 @@ class ViewerPanel(Vertical):
         yield self._description
 
     def on_mount(self) -> None:
-        """Show the file, or say why there is none."""
+        """Show the file, or the reason why there is none."""
         self.update_job(self.job)
 
     def set_job(self, job: Job, caption: SafeText) -> None:
@@ -277,7 +324,7 @@ class Viewer(HelpMixin, DiffScreen):
             clip.step(frames)
 
     def action_zoom(self, steps: int) -> None:
-        """Look closer at everything by steps, or at all of it for 0."""
+        """Zoom all results by steps, to the whole pictures for 0."""
         for picture in self._media_views():
             picture.zoom_by(steps)
 
@@ -313,12 +360,12 @@ class Viewer(HelpMixin, DiffScreen):
         self.app.push_screen(menu, self._commands.notify_result)
 
     async def action_star(self) -> None:
-        """Star the jobs, or take their stars away where all have one; from a job now starred go to the next."""
+        """Star the jobs, or remove the stars where all have one; from a job now starred go to the next."""
         if await self._commands.cull([job.id for job in self._meant_jobs], "star"):
             await self._show_neighbour(1)
 
     async def action_reject(self) -> None:
-        """Reject the jobs, or take that back where all are rejected; from a job now rejected go to the next."""
+        """Reject the jobs, or undo that where all are rejected; from a job now rejected go to the next."""
         if await self._commands.cull([job.id for job in self._meant_jobs], "reject"):
             await self._show_neighbour(1)
 
@@ -348,7 +395,7 @@ class Viewer(HelpMixin, DiffScreen):
             self._lay_out_wipe()
 
     def on_resize(self) -> None:
-        """Keep the line of a wipe where it is."""
+        """Keep the wipe at the same share of the width."""
         if self._wipe_share is not None:
             self._lay_out_wipe()
 

@@ -24,7 +24,7 @@ from textual.widgets import Static
 from eternal_tui.core.sanitize import SafeText
 from eternal_tui.tui.graphics.base import PLACEHOLDER
 from eternal_tui.tui.input.keymap import bindings
-from eternal_tui.tui.terminal.widgets import watch_toast_height
+from eternal_tui.tui.terminal.textual_internals import watch_toast_height
 
 Result = TypeVar("Result")
 
@@ -35,7 +35,7 @@ FOOTER_ROWS = 1
 class ResultScreen(Screen[Result]):
     """A screen whose `dismiss` closes this screen and no other.
 
-    Textual's pops whatever screen is on top. Here a second call does nothing, and a call while another screen covers
+    Textual's pops the topmost screen. Here a second call does nothing, and a call while another screen covers
     this one takes effect when that one is closed.
     """
 

@@ -149,7 +149,6 @@ async def open_screen(
 
 
 def screen_text(app: App[Any]) -> str:
-    """Return the text on the screen, row by row."""
     return "\n".join(strip.text.rstrip() for strip in screen_strips(app.screen))
 
 

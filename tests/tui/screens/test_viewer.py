@@ -20,8 +20,7 @@ from eternal_tui.tui.context import TerminalContext
 from eternal_tui.tui.graphics.base import GraphicsBackend, NullGraphics
 from eternal_tui.tui.graphics.half_blocks import UPPER_HALF_BLOCK, HalfBlocks
 from eternal_tui.tui.picture.picture import MediaView
-from eternal_tui.tui.picture.position_bar import position_text, split_bar
-from eternal_tui.tui.screens.viewer import Viewer, ViewerPanel, distinguishing_captions
+from eternal_tui.tui.screens.viewer import Viewer, ViewerPanel, distinguishing_captions, position_text, split_bar
 from tests.drawn import screen_strips
 from tests.tui.jobs import make_job
 from tests.tui.results import open_services_with_jobs, saved_job, write_image
