@@ -1,4 +1,4 @@
-"""Where the program begins: `eternal-tui`, and `python -m eternal_tui`."""
+"""Entry point of `eternal-tui` and `python -m eternal_tui`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run the command line with this process's own arguments, environment and streams; return the exit code."""
-    # What is imported stays: looking for garbage in between finds none and costs a twentieth of the start.
+    # Imports create no garbage; disabling gc saves 5 % of the start.
     gc.disable()
     from eternal_tui.cli.main import run_process
 

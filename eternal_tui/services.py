@@ -61,7 +61,7 @@ _PRIVATE_FILE_NAMES = ("history.json", "history.journal", "characters.json", "dr
 """Files that a copy from elsewhere may have left open to others."""
 
 DEMO_SPEED = 3.0
-"""How much faster the demo's jobs run than the service's: long enough to watch, short enough to wait for."""
+"""Speed of the demo's jobs relative to the service's: slow enough to watch, fast enough to wait for."""
 
 
 def service_name(base_url: str) -> str:
@@ -100,7 +100,7 @@ class LazyClient:
 
     @property
     def overriding_key_source(self) -> str:
-        """Where a key comes from that is used before a stored one, "" where there is none."""
+        """Source of a key that takes precedence over a stored one, "" where there is none."""
         return overriding_key_source(self._settings, self._environ)
 
     async def get_client(self) -> ApiClient:
@@ -156,7 +156,7 @@ class LazyClient:
         return await (await self.get_client()).create_character(prompt)
 
     async def close(self) -> None:
-        """Close every connection, and wait for no key any more; the next call looks for a key again."""
+        """Close every connection and stop searching for a key; the next call searches again."""
         kill_key_commands()
         async with self._connect_lock:
             client, self._client = self._client, None
@@ -177,7 +177,7 @@ class LazyDownloader:
     async def fetch(
         self, url: str, *, name: str, expect: MediaType, encrypted: bool, on_slow: Callable[[], None] | None = None
     ) -> DownloadedFile:
-        """Fetch, check and keep one result."""
+        """Fetch, check and save one result."""
         if self._downloader is None:
             self._downloader = await asyncio.to_thread(self._open_downloader)
         return await self._downloader.fetch(url, name=name, expect=expect, encrypted=encrypted, on_slow=on_slow)

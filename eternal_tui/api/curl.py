@@ -61,7 +61,7 @@ _OPTIONS_WITH_VALUE = frozenset(
     -u --user -w --write-out -x --proxy --cacert --cert -E --key --connect-timeout --retry --retry-delay --resolve
     -F --form -T --upload-file --url --oauth2-bearer -K --config --interface""".split()  # noqa: SIM905
 )
-# Switches may be run together, as in -sSd '…': the first that takes a value takes the rest.
+# Switches may be combined, as in -sSd '…': the first one with a value gets the rest.
 _SHORT_OPTION_PATTERN = r"(?s)-(?!-)[^HXdAbceomuwxEFTK]*([HXdAbceomuwxEFTK])(.*)"
 _CURL_COMMAND_PATTERN = re.compile(r"\s*(?:\$\s+)?(?=curl(?:\.exe)?\s)")
 _WORD_PART_PATTERN = re.compile(
@@ -73,7 +73,7 @@ _ANSI_C_ESCAPES = dict(zip("ntrabfveE", "\n\t\r\a\b\f\v\x1b\x1b", strict=True))
 
 
 class CurlError(ValueError):
-    """A pasted command that cannot be read as the documented call; the sentence says why. Nothing was changed."""
+    """A pasted command that is not the documented call; the message says why. Nothing was changed."""
 
 
 def is_curl_command(text: str) -> bool:
@@ -91,7 +91,7 @@ def parse_curl(text: str) -> GenerateRequest:
         raise CurlError("Pasted command is too long.")
     if (start := _CURL_COMMAND_PATTERN.match(text)) is None:
         raise CurlError("Not a curl command.")
-    # A terminal sends a carriage return for each line break of what is pasted, which no shell takes for one.
+    # A terminal sends a carriage return for each pasted line break; a shell does not read it as one.
     command = re.sub(r"\r\n?", "\n", text[start.end() :])
     urls, bodies = _parse_arguments(list(_split_words(command)))
     if not any(url.split("?")[0].rstrip("/").endswith("/generate") for url in urls):

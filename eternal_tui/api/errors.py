@@ -47,7 +47,7 @@ class Unsendable(RequestNotSent):
 
 
 class RequestRejected(ApiError):
-    """The service answered 4xx: it read the request and did not take it."""
+    """The service rejected the request with a 4xx status."""
 
 
 class KeyRejected(RequestRejected):
@@ -96,7 +96,7 @@ def charge_notice(paid: bool) -> str:
 def error_from_response(
     status: int, headers: Mapping[str, str], body: bytes, *, paid: bool = False, now: float = 0.0
 ) -> ApiError:
-    """Return the error that an answer outside 200–299 stands for.
+    """Return the error for a response whose status is not 200–299.
 
     `headers` have names in lower case, `paid` chooses the words about money, and `now` is seconds since the epoch for
     a Retry-After that names a date.
@@ -118,10 +118,10 @@ def error_from_response(
 
 
 def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError | None:
-    """Return the error that an explicit refusal inside an answer of status 200 stands for.
+    """Return the error for an explicit refusal in a response of status 200.
 
-    `code` is the status named inside, or None. A POST is refused whatever the reason. A question is only so where
-    the reason concerns the asking (key, unknown id, a busy service); None where it concerns the job itself.
+    `code` is the status named inside, or None. A POST is rejected whatever the reason. A poll is rejected only if the
+    reason concerns the poll (key, unknown id, a busy service); the result is None where it concerns the job itself.
     """
     if code is not None and 500 <= code <= 599:
         return ServerError(f"Server error ({code}).{charge_notice(paid)}", reason)
@@ -136,7 +136,7 @@ def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError
 
 
 def _read_reason(body: bytes) -> tuple[str, bool]:
-    """Return what an answer gives as its reason, and whether it is a page for people."""
+    """Return the reason that a response gives, and whether it is an HTML page."""
     try:
         return extract_reason(fields.load_json(body)), False
     except ValueError:
@@ -145,9 +145,9 @@ def _read_reason(body: bytes) -> tuple[str, bool]:
 
 
 class _ErrorSpec(NamedTuple):
-    """A status: its error, what it says, and what to do about a paid request and about a free question.
+    """The error of a status, its summary, and the advice for a paid request and for a free poll.
 
-    The question may be about a paid, running job: its text must not read as if that were not charged, or to be sent
+    A poll may concern a paid, running job: its text must not say that the job was not charged or should be sent
     again.
     """
 

@@ -202,7 +202,7 @@ _WORD_ORDER = ("video", "videos", "mp4", "output", "outputs", "image", "images")
 
 
 def find_result_url(objects: list[JsonObject], *, only_documented: bool = False) -> UntrustedText | None:
-    """Return the link to the result, or None.
+    """Return the result URL, or None.
 
     `result_url` and `result` come first, outermost first; then an http(s) URL under any result-like name, unless
     `only_documented`.

@@ -63,14 +63,14 @@ class CharacterList:
         self._iterate = iterate
 
     def __aiter__(self) -> AsyncIterator[Character]:
-        """Iterate over the characters as their pages come."""
+        """Iterate over the characters while pages are loaded."""
         return (each async for each in self._iterate() if each.is_allowed)
 
     def __await__(self) -> Generator[Any, None, list[Character]]:
         """Return all of them."""
 
         async def collect() -> list[Character]:
-            # One that is listed twice comes again where its second age forbids it.
+            # One listed twice is yielded again if its second age forbids it.
             found = {each.id: each async for each in self._iterate()}
             return [each for each in found.values() if each.is_allowed]
 

@@ -110,7 +110,7 @@ def _outcome(word: str, url: str | None, reason: str, *, said_no: bool) -> tuple
     if word.casefold() in FAILURE_WORDS:
         return "failed", ""
     if url:
-        # A link means success with any other status; the status "success" alone does not.
+        # A result URL means success with any other status; the status "success" alone does not.
         return "succeeded", ""
     if word.casefold() in SUCCESS_WORDS:
         return "alive", "success"

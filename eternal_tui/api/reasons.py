@@ -89,7 +89,7 @@ def extract_reason_from_text(text: str) -> str:
         return normalize_reason(head)
     import html
 
-    # Without an end, an element goes on to the end of the page, so that rows of beginnings cost linear time.
+    # An unclosed element reaches to the end of the page, so that many opening tags cost linear time.
     name = "title" if is_html(head) else "message"
     element = re.search(rf"(?ais)<{name}[^<>]*>(?:(.*?)</{name}|.*)", head)
     without_scripts = re.sub(r"(?ais)<(script|style)(?:.*?(?=</\1)|.*)", " ", head)

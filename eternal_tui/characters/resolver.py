@@ -22,7 +22,7 @@ async def resolve_character(
 ) -> ResolvedCharacter:
     """Resolve a full name or an ID, loading the list as far as needed.
 
-    Rejects characters that the catalog does not allow. Takes no longer than the catalog waits for its list.
+    Rejects characters that the catalog does not allow. Returns within the catalog's own timeout for its list.
     """
     reading = sanitize("Loading the character list (once a day) …")
     is_listed = await catalog.refresh(text, on_long_wait=lambda: notify_user(reading))
@@ -49,7 +49,7 @@ async def resolve_character(
 class ResolvedCharacter(msgspec.Struct, frozen=True, kw_only=True):
     """The result for one entry: an ID that may be sent, or a `problem` that says why there is none.
 
-    `label_name` is the name in a label whose ID is not in the list. `is_unreachable` tells of a list that could not be
+    `label_name` is the name in a label whose ID is not in the list. `is_unreachable` means that the list could not be
     loaded because the service was not reached.
     """
 

@@ -36,7 +36,7 @@ GLOBAL_OPTIONS: dict[str, Any] = {
     "demo": False, "empty": False, "data_dir": None, "base_url": None, "config": None, "images": None,
     "media_bytes_per_second": None, "color": "auto", "quiet": False,
 }  # fmt: skip
-"""The options that may come before or after the command, as they are where they are left out."""
+"""Defaults of the options that may come before or after the command."""
 
 
 class Context:
@@ -56,7 +56,7 @@ class Context:
 
     @property
     def is_ephemeral(self) -> bool:
-        """Whether the history lives for this run only: a demo that was given no folder of its own."""
+        """Whether the history exists for this run only: a demo without --data-dir."""
         return self.arguments.demo and self.arguments.data_dir is None
 
     @property

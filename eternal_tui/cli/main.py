@@ -24,7 +24,7 @@ _COMMANDS_THAT_CLEAN_UP = frozenset({"config", "export", "login", "save"})
 """Those with an editor, unfinished files or a hidden input; the others lose nothing when ctrl+C ends them at once."""
 
 SIGPIPE_EXIT_CODE = 141
-"""128 and SIGPIPE's number: the reader went away, as `head` does."""
+"""128 and SIGPIPE's number: the reader closed the pipe, as `head` does."""
 
 
 def run_process() -> int:
@@ -55,7 +55,7 @@ def _open_stream(stream: TextIO | None) -> TextIO:
         return open(os.devnull, "r+", encoding="utf-8")  # noqa: PTH123 - as long as the process
     with contextlib.suppress(AttributeError):
         if stream is sys.stdin:
-            # What cannot be read must not be sent. An ASCII locale says nothing about a file or pipe.
+            # Input that cannot be decoded must not be sent. An ASCII locale says nothing about a file or pipe.
             encoding = "utf-8" if stream.encoding.lower() in ("ascii", "us-ascii", "ansi_x3.4-1968") else None
             stream.reconfigure(encoding=encoding, errors="strict")  # type: ignore[attr-defined]
         else:

@@ -206,7 +206,7 @@ def build_parser() -> tuple[Parser, dict[str, CommandParser]]:
 
 def add_global_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that may come before or after the command."""
-    # Suppressed defaults, so that a command's parser does not undo what came before it.
+    # Suppressed defaults, so that a command's parser does not reset options given before it.
     options, absent = parser.add_argument_group("global options"), argparse.SUPPRESS
     add_flag(options, "--demo", "run against a local sandbox (no key, no cost)", default=absent)
     add_flag(options, "--empty", "with --demo: start without sample jobs", default=absent)
@@ -227,7 +227,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     if any("\x00" in argument for argument in arguments):
         raise UsageError("An argument contains a NUL character.")
     parser, _ = build_parser()
-    # argparse would take the value of an unknown option for the command.
+    # argparse would read the value of an unknown option as the command.
     for argument in takewhile(lambda each: each.startswith("--") and each != "--", arguments):
         if argument.partition("=")[0] not in parser._option_string_actions:
             parser.reject_option(argument)

@@ -26,7 +26,7 @@ MIN_REQUEST_ID_PREFIX_CHARS = 4
 LAST_JOB_KEYWORD = "last"
 STDIN_KEYWORD = "-"
 UNKNOWN_CHARACTER, UNKNOWN_PROMPT = "unknown", "(unknown)"
-"""What stands for the request of a job that was adopted without it."""
+"""Placeholder for the request of a job that was adopted without one."""
 
 MAX_STDIN_REFERENCES = 10_000
 MAX_REFERENCE_CHARS = 4_096

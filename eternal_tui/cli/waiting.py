@@ -141,7 +141,7 @@ async def wait_for_jobs(
     *,
     timeout_seconds: float | None = None,
 ) -> str:
-    """Hand each job to `on_end` as it ends, and return an empty string; or why the key was rejected, with jobs left.
+    """Call `on_end` with each job that ends. Return "", or why the key was rejected while jobs were left.
 
     Raises ShutdownRequested, or TimeoutError after `timeout_seconds`.
     """

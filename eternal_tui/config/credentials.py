@@ -82,7 +82,7 @@ def parse_key(text: str, source: str) -> Secret:
 
 
 def key_header_advice(key: Secret | None, header: str, refusal: str = "") -> str:
-    """Return one sentence that names the setting where this key belongs into another header, else an empty string.
+    """Return a sentence that names the setting if this key belongs in another header, else "".
 
     `refusal` is what the service said when it refused the key.
     """
@@ -108,8 +108,8 @@ def _header_in_text(text: str, current: str) -> str:
 def find_key(settings: Settings, environ: Mapping[str, str] | None = None) -> FoundKey | None:
     """Return the first key found: variables, `api_key_command`, system keyring, key file; None where there is none.
 
-    A place that holds something unusable raises ApiKeyError, so that a mistake is not covered by another key. Takes
-    long: it may run a command, import keyring and wait for the user to unlock it. Call it off the event loop.
+    An unusable value raises ApiKeyError, so that another key does not hide a mistake. Slow: it may run a
+    command, import keyring and wait for the user to unlock it. Call it off the event loop.
     """
     environ = os.environ if environ is None else environ
     for variable in KEY_ENV_VARS:
@@ -200,7 +200,7 @@ def environ_without_keys(environ: Mapping[str, str]) -> dict[str, str]:
     A key that came from elsewhere, such as the keyring, is looked for too.
     """
     secrets = known_keys(environ)
-    # What is too short to be a key would be found in half of all variables.
+    # Too short for a key: it would match half of all variables.
     hidden = [one for one in secrets if re.fullmatch(_KEY_PATTERN, one.reveal())]
     return {
         name: value

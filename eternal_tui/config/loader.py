@@ -42,7 +42,7 @@ def _xdg_dir(environ: Mapping[str, str], variable: str, home_subdir: str, platfo
         import platformdirs
 
         return Path(getattr(platformdirs, platformdirs_name)(APP_NAME, appauthor=False))
-    # What platformdirs does on Linux, without the 20 ms of its import at every start.
+    # Same as platformdirs on Linux, without the 20 ms of its import.
     given = environ.get(variable, "").strip()
     return (Path(given) if given.startswith("/") else home_dir(environ) / home_subdir) / APP_NAME
 
@@ -66,7 +66,7 @@ def home_dir(environ: Mapping[str, str]) -> Path:
 
 
 def _resolver(environ: Mapping[str, str], base: Path | None = None) -> validation.Resolve:
-    """Return what makes a path absolute. Home and working folder are looked up only for a path that needs them."""
+    """Return a function that makes paths absolute. It looks up home and working folder only when needed."""
 
     def resolve(text: str) -> Path:
         if text == "~" or text.startswith("~/"):

@@ -1,4 +1,4 @@
-"""What can be set, with its bounds and its meaning: the one list that files, variables and flags are read by."""
+"""Settings with their bounds and meaning: the one list from which files, variables and flags are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eternal_tui.core.network import is_loopback
 
 OFFICIAL_HOST = "open.eternalai.org"
 API_KEY_URL = "https://eternalai.org/api"
-"""Where EternalAI's site gives out keys."""
+"""EternalAI's page for API keys."""
 
 GraphicsMode = Literal[
     "auto", "kitty", "sixel", "iterm2", "symbols", "symbols:quadrants", "symbols:sextants", "symbols:octants", "blocks",

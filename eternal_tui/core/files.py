@@ -36,7 +36,7 @@ def create_private(path: Path) -> int:
 
 
 def restrict_to_owner(path: Path) -> None:
-    """Take a file away from others where they have it; what is no plain file of ours is left alone."""
+    """Remove the access of others to a file; anything but a plain file of this user is left unchanged."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -50,7 +50,7 @@ def restrict_to_owner(path: Path) -> None:
 
 
 def is_accessible_to_others(path: Path) -> bool:
-    """Whether others than the owner have access; False where it does not exist."""
+    """Whether anyone but the owner has access; False if it does not exist."""
     try:
         return bool(path.lstat().st_mode & 0o077)
     except OSError:

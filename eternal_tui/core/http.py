@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 
 MAX_RETRY_AFTER_SECONDS = 900.0
-"""A longer wait, sent by mistake or malice, would look like a hang."""
+"""Longer waits, sent by mistake or malice, are cut: they would look like a hang."""
 
 _SECONDS_PATTERN = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+")
 _MAX_DATE_CHARS = 64

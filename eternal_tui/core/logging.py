@@ -49,7 +49,7 @@ _STANDARD_RECORD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message
 
 
 class Redactor:
-    """Takes out of a text what must not be written down: keys, key headers, and the query part of addresses."""
+    """Removes from a text what must not be logged: keys, key headers, and the query part of URLs."""
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._secrets = list(secrets)
@@ -135,7 +135,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
         super().close()
 
     def _close_stream(self) -> None:
-        # What a full disk did not take stays in the buffer, and would be refused again at every close.
+        # Text that a full disk rejected stays in the buffer, and would fail again at every close.
         stream, self.stream = self.stream, None
         if stream is not None:
             with contextlib.suppress(OSError):

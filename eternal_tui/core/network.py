@@ -1,4 +1,4 @@
-"""How connections leave this machine: proxies, exceptions and certificates, from one reading of the environment."""
+"""Proxies, exceptions and certificates of outgoing connections, from one reading of the environment."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Network:
         return _parse_proxy(name, value)
 
     def check(self) -> None:
-        """Raise NetworkSetupError where anything in the environment cannot be used, for whatever host.
+        """Raise NetworkSetupError where anything in the environment cannot be used, for any host.
 
         Checked before a paid request: its result comes from another host.
         """

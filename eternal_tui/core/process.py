@@ -7,7 +7,7 @@ interpreter's end that is a traceback, and now and then a crash.
 
 from __future__ import annotations
 
-# Not `signal`, and little else: it takes 3 ms in which ctrl+C is a traceback.
+# Few imports, and not `signal`, which takes 3 ms: until then ctrl+c prints a traceback.
 import _signal  # type: ignore[import-not-found]
 import atexit
 import os
@@ -41,7 +41,7 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 
 
 def _exit_if_interrupted(unraisable: sys.UnraisableHookArgs) -> None:
-    """A KeyboardInterrupt within a destructor or callback goes nowhere: end here."""
+    """End the process on a KeyboardInterrupt in a destructor or callback, where Python ignores it."""
     if unraisable.exc_type is KeyboardInterrupt:
         os._exit(SIGINT_EXIT_CODE)
     sys.__unraisablehook__(unraisable)
@@ -136,11 +136,11 @@ _STOP_BYTE = 0
 
 
 def _ignore_signal(_number: int, _frame: FrameType | None) -> None:
-    """Keep the signal from doing what it does by default; the thread that listens has its number."""
+    """Suppress the default action of the signal; the listening thread gets its number."""
 
 
 def hard_exit_after(seconds: float, code: int, cleanup: Callable[[], object] = lambda: None) -> None:
-    """End the process with `code` in so many seconds, whatever hangs then; `cleanup` may take a tenth of one."""
+    """End the process with `code` after that many seconds, even if something hangs; `cleanup` may take 0.1 s."""
 
     def cut_off() -> None:
         _start_timer(0.1, os._exit, code)

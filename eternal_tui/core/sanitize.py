@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NewType
 
 UntrustedText = NewType("UntrustedText", str)
-"""Text as it came from outside. It may hold anything at all."""
+"""Text from outside, unchanged. It may contain any character."""
 
 SafeText = NewType("SafeText", str)
 """Text a terminal can be given: no control, format, private or unassigned character, bounded in length."""

@@ -1,4 +1,4 @@
-"""API keys: a value that is never printed by accident, and the fingerprint that stands for it in the ledger."""
+"""API keys: a value that is never printed by accident, and its fingerprint in the ledger."""
 
 from __future__ import annotations
 

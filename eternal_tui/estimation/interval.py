@@ -46,7 +46,7 @@ narrows the time of the end, which the costs below leave out. Without it images 
 instead of 2.1 and are found 0.84 s late instead of 0.24 (`tests/benchmarks/cadence_simulation.py`)."""
 
 _EQUAL_COST = 0.03
-"""Requests; of candidates whose costs differ by less, the latest is taken."""
+"""Requests; of candidates whose costs differ by less, the latest is chosen."""
 
 COARSE_STEP_PERCENT = 20
 """Per cent."""

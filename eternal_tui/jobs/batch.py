@@ -47,7 +47,7 @@ _UNAVAILABLE_FILE_STATES = frozenset({FileState.EXPIRED, FileState.BROKEN, FileS
 
 
 def summarize(jobs: Iterable[Job]) -> BatchSummary:
-    """Return how these jobs stand together."""
+    """Summarize the states of these jobs."""
     jobs = list(jobs)
     states = Counter(str(job.state) for job in jobs)
     unended = [job for job in jobs if not job.is_ended or job.needs_download]
@@ -66,7 +66,7 @@ def summarize(jobs: Iterable[Job]) -> BatchSummary:
 
 
 TRANSIENT_CAUSES = frozenset({"key", "credits", "unreachable", "stopped", "cap"})
-"""Causes of a rejection that lie outside the request: the same one may be taken later."""
+"""Causes of a rejection outside the request: the same request may be accepted later."""
 
 
 class RetryCandidates(msgspec.Struct, frozen=True):
@@ -205,7 +205,7 @@ def _keys(job: Job) -> list[tuple[str, str, str]]:
     request = job.request
     keys: list[tuple[str, str, str]] = [("type", request.type, f"type:{request.type}")]
     if request.character:
-        # The number comes first, so that jobs sent before and after a character got its name are one group.
+        # The ID comes first, so that jobs sent before and after a character got its name are one group.
         character = sanitize(request.character, limit=80)
         keys.append(("character", character, f"character:={character}"))
     keys += [("tag", tag, f'tag:"={tag}"') for tag in (sanitize(each, limit=80) for each in job.tags)]

@@ -180,7 +180,7 @@ def _copy_bytes(source: BinaryIO, target: BinaryIO, count: int | None = None) ->
 
 
 class CopyOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to, and with which metadata."""
+    """The target and the metadata of a copy."""
 
     output: OutputPath
     sidecar: Literal["", "json", "xmp"] = ""
@@ -213,7 +213,7 @@ _METADATA_FIELDS = (
     "prompt", "character", "name", "type", "duration", "audio", "quality", "request_id", "template", "cost",
     "created_at", "tags", "note",
 )  # fmt: skip
-"""What a copy says about its request: never a result URL, never a key."""
+"""Metadata of a copy: never a result URL or a key."""
 
 
 def _metadata(job: Job, results_dir: Path) -> dict[str, Any]:

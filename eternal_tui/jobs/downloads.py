@@ -54,7 +54,7 @@ class DownloadQueue:
 
     @property
     def active_count(self) -> int:
-        """How many results are being fetched or queued; not those whose storage cannot be reached."""
+        """Number of results being fetched or queued, without those whose storage cannot be reached."""
         return len(self._tasks) - len(self._retry_events)
 
     def fetch(self, job: Job) -> None:

@@ -6,7 +6,7 @@ from eternal_tui.core.formatting import format_amount, format_cost
 
 
 class SubmitRejected(Exception):
-    """This client declined to send. Nothing was sent, nothing was charged; the sentence says what to do."""
+    """This client declined to send. Nothing was sent or charged; the message says what to do."""
 
 
 class NoApiKey(SubmitRejected):

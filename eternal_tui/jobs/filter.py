@@ -155,7 +155,7 @@ def prebuild_search_texts(search_texts: dict[int, str], jobs: Iterable[Job]) -> 
 def compile_filter(*texts: str, now: float) -> Callable[[Job], bool]:
     """Return the test of jobs that these filters together ask for; raise FilterError where one cannot be read.
 
-    Unlike `parse_filter` it takes nothing for half typed: `since:2` and `state:` are errors.
+    Unlike `parse_filter` it accepts nothing half typed: `since:2` and `state:` are errors.
     """
     parsed = parse_filter(" ".join(texts), is_complete=True)
     if parsed.errors:
@@ -233,7 +233,7 @@ def _value_test(key: str, value: str, now: float, *, is_complete: bool = False) 
 
 
 def _choices(key: str, value: str, known: Mapping[str, T]) -> list[T]:
-    """Return what the word stands for, or every word that begins with it; raise FilterError where none does."""
+    """Return the values of the word, or of every word that begins with it; raise FilterError where none does."""
     found = [known[value]] if value in known else [known[word] for word in known if word.startswith(value)]
     if not found:
         raise FilterError(

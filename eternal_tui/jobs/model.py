@@ -43,7 +43,7 @@ class FileState(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the balance says about an unconfirmed job."""
+    """The verdict of the balance on an unconfirmed job."""
 
     UNKNOWN = "can't tell"
     CHARGED = "probably charged"
@@ -174,7 +174,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     @property
     def is_ended(self) -> bool:
-        """Whether nothing more will happen to this job by itself."""
+        """Whether this job will not change by itself any more."""
         return self.state in ENDED_STATES
 
     @property
@@ -188,7 +188,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     @property
     def queue_position(self) -> tuple[float, int]:
-        """What queued jobs are sorted by."""
+        """Sort key of queued jobs."""
         return (float(self.id) if self.queue_order is None else self.queue_order, self.id)
 
     @property
@@ -269,7 +269,7 @@ _CLEARED_DOUBT: dict[str, Any] = {
 
 
 def _change(job: Job, state: JobState, now: float, summary: str, detail: str = "", **changes: Any) -> Job:
-    """Return the job in `state` with one more event; unless `changes` says so, it waits for nothing."""
+    """Return the job in `state` with one more event; its waiting reason is cleared unless `changes` sets one."""
     return with_event(with_state(job, state, **{"waiting_reason": UntrustedText(""), **changes}), now, summary, detail)
 
 

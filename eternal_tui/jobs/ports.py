@@ -37,7 +37,7 @@ class Service(Protocol):
         """A fingerprint of the key, empty until one was found."""
 
     async def has_key(self) -> bool:
-        """Tell whether there is a key to pay with."""
+        """Whether there is an API key."""
 
     async def submit(self, request: GenerateRequest) -> SubmitResponse:
         """Send one paid POST, once."""
@@ -46,7 +46,7 @@ class Service(Protocol):
         """Send one paid POST that makes a character, once."""
 
     async def poll(self, request_id: str) -> PollResponse:
-        """Look once at a running request."""
+        """Poll a running request once."""
 
 
 class Downloader(Protocol):
@@ -55,7 +55,7 @@ class Downloader(Protocol):
     async def fetch(
         self, url: str, *, name: str, expect: MediaType, encrypted: bool, on_slow: Callable[[], None] | None = None
     ) -> DownloadedFile:
-        """Fetch, check and keep the result under a name made from `name` and its checked type.
+        """Fetch, check and save the result under a name made from `name` and its checked type.
 
         `on_slow` is called once where the body comes too slowly to hold up others for it.
         """
@@ -70,7 +70,7 @@ class Transaction(Protocol):
     changes: list[Change]
 
     def get(self, job_id: int) -> Record | None:
-        """Read a record as it stands under the lock."""
+        """Read the current record under the lock."""
 
     def add(self, record: Record) -> int:
         """Add a new record to what is written when the transaction ends, and return its id."""
@@ -147,7 +147,7 @@ class InstanceRegistry(Protocol):
     id: str
 
     def is_alive(self, other_id: str) -> bool:
-        """Tell whether that instance still runs."""
+        """Whether that instance is running."""
 
     def release(self) -> None:
-        """Let others take over what this instance owns."""
+        """Release the jobs of this instance to other instances."""

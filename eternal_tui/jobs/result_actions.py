@@ -93,7 +93,7 @@ class HookRunner:
     async def _run(self, arguments: list[str], data: bytes) -> tuple[bool, str]:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        # Files, not pipes: a child that the command leaves behind holds up nobody.
+        # Files, not pipes: a child that outlives the command would keep a pipe open.
         with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as output:
             stdin.write(data)
             stdin.seek(0)

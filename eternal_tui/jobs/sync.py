@@ -250,7 +250,7 @@ class HistorySync:
         self._update_watches(job_ids)
 
     async def resume(self) -> None:
-        """Read changes, then stop what others own by now and take over orphans."""
+        """Read changes, release jobs that others own by now, and take over orphans."""
         await self.sync()
         await self._claim_orphans()
 

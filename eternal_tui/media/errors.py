@@ -1,4 +1,4 @@
-"""What can go wrong between a result's link and a file that may be opened."""
+"""Errors between a result's link and a file that may be opened."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class StorageUnreachable(ResultError):
 
 
 class BrokenFile(ResultError):
-    """What came is not a whole picture or clip of the expected kind, or is beyond the limits."""
+    """The file is not a whole image or video of the expected kind, or exceeds the limits."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"File is damaged: {reason}.")
@@ -84,7 +84,7 @@ class ResultsDirUnusable(ResultError):
 
 @contextmanager
 def translate_decode_errors() -> Iterator[None]:
-    """Turn whatever a decoder says about hostile bytes into BrokenFile."""
+    """Turn any exception of a decoder into BrokenFile."""
     try:
         yield
     except ResultError:

@@ -178,7 +178,7 @@ FONT_PATHS = (
     "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
     "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
 )
-"""Where Linux distributions and macOS keep fonts for many scripts. The one that Pillow brings has English alone."""
+"""Fonts for many scripts on Linux distributions and macOS. Pillow's own has Latin letters alone."""
 
 MISSING_GLYPH = "?"
 _NONCHARACTER = "\U0010ffff"

@@ -1,4 +1,4 @@
-"""Limits on results: how much is read, decoded and waited for, and where links may lead."""
+"""Limits of bytes, decoding and time on results, and the policy of their links."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class DownloadLimits(msgspec.Struct, frozen=True):
     overall_seconds: float = 1800.0
     slow_window_seconds: float = 10.0
     min_bytes_per_second: float = 4096.0
-    """Below this over a window a download counts as slow: a picture of the service would take a minute."""
+    """A slower download over a window counts as slow: an image of the service would take a minute."""
     max_redirects: int = 5
     max_resumes: int = 3
-    """How often one fetch goes on after a broken transfer before it gives up."""
+    """Broken transfers that one fetch resumes before it gives up."""
     decode: DecodeLimits = DecodeLimits()
 
     def max_bytes(self, expect: str) -> int:
@@ -48,7 +48,7 @@ class DownloadLimits(msgspec.Struct, frozen=True):
 class LinkPolicy(msgspec.Struct, frozen=True):
     """Where links may lead: never into private networks, to this machine unless `public`, over http if `allow_http`.
 
-    A service on this machine hands out links to this machine: it is not `public`, and its links may be plain http.
+    A service on this machine is not `public`: its links lead to this machine and may be plain http.
     """
 
     public: bool = True

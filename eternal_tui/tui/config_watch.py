@@ -1,4 +1,4 @@
-"""The settings that take effect while the app runs: theme and keys, read again when config.toml changes."""
+"""Settings that take effect while the app runs: theme and keys, reloaded when config.toml changes."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ _STATE_TEXTS = {
     "rejected": ("by the API", "$text-error"),
     "unsent": ("never reached the API", "$text-error"),
 }
-"""What follows the label of a state, and its style."""
+"""Text behind the label of a state, and its style."""
 
 
 def state_row(job: Job) -> DetailRow:
@@ -306,7 +306,6 @@ class DetailPane(Container):
 
     @property
     def job_id(self) -> int | None:
-        """The job that is shown."""
         return self._job.id if self._job is not None else None
 
     def on_resize(self, event: events.Resize) -> None:
@@ -337,7 +336,6 @@ class DetailPane(Container):
         self._redraw()
 
     def focus_text(self) -> None:
-        """Focus the text."""
         self._scroll.focus()
 
     @on(DetailText.Resized)

@@ -62,7 +62,7 @@ class Grid(NamedTuple):
         return self.width - FRAME_CELLS
 
     def line_count(self, tile_count: int) -> int:
-        """Return the lines that so many tiles take."""
+        """Return the number of lines of that many tiles."""
         return -(-tile_count // self.columns) * self.height
 
     def tile_origin(self, tile: int) -> tuple[int, int]:

@@ -188,7 +188,7 @@ def _read_key(context: Context) -> Secret:
             raise UsageError("Standard input contains no API key. Nothing was stored.")
         return parse_key(line, "standard input")
     with warnings.catch_warnings():
-        # It warns where it cannot hide the input, and goes on.
+        # Warns and reads on where the input cannot be hidden.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
             return parse_key(getpass.getpass("API key (hidden): "), "your input")

@@ -107,10 +107,10 @@ LOW_DISK_SPACE_BYTES = 500 * 1024 * 1024
 """Bytes of free space below which clips may soon not fit."""
 
 STORAGE_HOST = "cdn.eternalai.org"
-"""The host that results came from in the service's own examples."""
+"""Host of the results in the service's own examples."""
 
 API_TIMEOUT_SECONDS = 10.0
-"""How long the service may take to answer."""
+"""Seconds to wait for the service."""
 
 
 class Check(msgspec.Struct, frozen=True):

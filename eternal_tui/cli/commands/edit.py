@@ -185,7 +185,7 @@ def _confirm(context: Context, jobs: list[Job]) -> None:
     sending = [job.id for job in jobs if job.state is JobState.SUBMITTING]
     if sending:
         raise UsageError(f"Job {sending[0]} is being sent; wait for its response. Nothing deleted.")
-    # What is queued was not sent: deleting cancels it.
+    # A queued job was not sent: deleting cancels it.
     unsettled = {*UNFINISHED_STATES, JobState.UNCONFIRMED} - {JobState.QUEUED}
     open_jobs = [job for job in jobs if job.state in unsettled or job.needs_download]
     if open_jobs:

@@ -213,7 +213,7 @@ WRITERS: dict[str, tuple[Callable[[Iterator[Job], Context, TextIO], tuple[int, s
     "html": (_write_html, "result"),
     "sheet": (_write_sheet, "result"),
 }
-"""What writes each format and returns the number of what it wrote, and a sentence on what it left out."""
+"""Writers by format. Each returns the number of items written and a sentence on those left out."""
 
 
 COMMANDS = {"export": Command(EPILOG, _add_arguments, _run)}

@@ -44,7 +44,6 @@ response is lost is unconfirmed (exit code 5) and is not retried automatically. 
 
 
 def _add_generate_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `generate`."""
     add_option(parser, "--character ID", "character ID or name; repeatable", action="append")
     add_option(parser, "--prompt TEXT", "prompt text; '-' reads one prompt per line from stdin", action="append")
     add_option(parser, "--input FILE", "read requests from JSON lines or CSV; '-' is stdin")

@@ -122,7 +122,7 @@ def _parse_format(text: str | None) -> Template | None:
 
 
 def _sort_key(value: Any) -> tuple[bool, Any]:
-    """Order values of one key: those without one come last."""
+    """Sort by one key; jobs without a value come last."""
     is_empty = value in (None, [])
     return is_empty, "" if is_empty else value.casefold() if isinstance(value, str) else value
 
@@ -253,7 +253,7 @@ def _statistics_lines(stats: Statistics) -> Iterator[str]:
             counts += f"  {day.unsent:>4} unsent" if day.unsent else ""
             yield f"{day.date}  {_money_columns(day)}  {counts}"
     for title, groups in (("account", stats.accounts), ("character", stats.characters), ("tag", stats.tags)):
-        # The most expensive first; a single one without a name says nothing.
+        # The most expensive first; a single unnamed row is left out.
         for group in groups[:MAX_GROUPS] if any(group.name for group in groups) else ():
             name = sanitize(group.name or "-", limit=24)
             yield f"{title:<9} {name:<24}  {_money_columns(group)}  {group.requests:>5} requests"

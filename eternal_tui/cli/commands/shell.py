@@ -80,7 +80,6 @@ def _print_or_install(context: Context, text: str, path_below_home: str) -> int:
 
 
 def _completion_script(shell: str) -> str:
-    """Return the script of a shell."""
     import shtab
 
     from eternal_tui.cli.parser import build_parser

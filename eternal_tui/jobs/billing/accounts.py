@@ -64,7 +64,7 @@ class Prices:
         return min(self._seen(key), default=Decimal(0))
 
     def is_stable(self, key: PriceKey) -> bool:
-        """Whether all prices of exactly this kind are equal; False without any."""
+        """Whether all prices of exactly this kind are equal; False if there are none."""
         return len(set(self._seen(key))) == 1
 
     def _seen(self, key: PriceKey) -> list[Decimal]:

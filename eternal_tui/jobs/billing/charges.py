@@ -68,7 +68,7 @@ def to_text(amount: Decimal | None) -> str | None:
 
 
 class RowKind(StrEnum):
-    """What a row records."""
+    """Kinds of rows."""
 
     INTENT = "intent"
     CHARGED = "charged"
@@ -124,7 +124,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     @property
     def change(self) -> Decimal:
-        """What the row adds to the sum of all amounts."""
+        """The row's contribution to the sum of all amounts."""
         return Decimal(self.amount or 0) - Decimal(self.previous_amount or 0)
 
 

@@ -35,7 +35,7 @@ FILE_NAME, PAUSE_FILE_NAME = "queue.json", "queue-pause.json"
 since the epoch): each has one writer's meaning, so that none overwrites the other."""
 
 MAX_PAUSE_SECONDS = 3_600.0
-"""Longest pause of another process that is kept to: a clock that was set back does not stop sending for ever."""
+"""Longest pause of another process that is respected: a clock set back must not stop sending for ever."""
 
 RECHECK_SECONDS = 1.0
 """Seconds between checks of what other processes may change: the hold, their lives, and how many jobs are running."""
@@ -90,7 +90,7 @@ T = TypeVar("T")
 
 
 class EntryUnavailable(Exception):
-    """The request may not be sent now, or others have started jobs meanwhile: read their changes and look again."""
+    """The request may not be sent now, or others have started jobs meanwhile: read their changes and check again."""
 
 
 def check_news(transaction: Transaction) -> None:
@@ -247,7 +247,7 @@ class RequestQueue:
         return self._has_own or not self.can_send() or wait > RECHECK_SECONDS
 
     def can_send(self) -> bool:
-        """Whether nothing forbids a request now: a hold, a pause, or `max_running`; safe on any thread."""
+        """Whether a request may be sent now: no hold, no pause, and `max_running` not reached. Safe on any thread."""
         return not self.state.held and self.pause_seconds <= 0 and not self.is_full
 
     @property
@@ -324,7 +324,7 @@ class RequestQueue:
             self._store.publish([])
 
     def release(self) -> None:
-        """Let every process send its entries again; raises OSError. A pause that the service asked for goes on."""
+        """Let every process send its entries again; raises OSError. A Retry-After pause continues."""
         if self.state.held:
             self._state.set(QueueState())
         self._postponed_until = -math.inf

@@ -141,7 +141,7 @@ class RequestSender:
         self._billing = billing
 
     async def send(self, intent: Job, stop: StopSignal, *, from_queue: bool = False) -> Job:
-        """Send the recorded intent and return the job as it then stands: running, rejected, unconfirmed or queued.
+        """Send the recorded intent and return the job afterwards: running, rejected, unconfirmed or queued.
 
         After a 429 it is queued again; `from_queue`, after everything else that concerns the next entry as well. Once
         told to stop it sends nothing more, and gives up the response it waits for.
@@ -209,7 +209,7 @@ class RequestSender:
             reason = f"Rate limited (HTTP 429). {self._resumption(wait)} Nothing was charged."
         elif isinstance(error, HOLDING_ERRORS):
             self._events.queue_held.emit(str(error))
-        # A plain RequestNotSent only says that the program is being stopped.
+        # A plain RequestNotSent means only that the program is being stopped.
         elif type(error) is not RequestNotSent:
             self._outage_count += 1
             wait = min(REQUEUED_PAUSE_SECONDS * 2 ** min(self._outage_count - 1, 10), MAX_REQUEUED_PAUSE_SECONDS)

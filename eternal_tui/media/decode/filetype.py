@@ -1,4 +1,4 @@
-"""What a file is by its bytes alone: its type, its outermost parts; and its facts once it is decoded and saved."""
+"""File types by their bytes alone, the outermost parts of a file, and the facts of a decoded or saved one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FileType(msgspec.Struct, frozen=True):
 
 
 class MediaInfo(msgspec.Struct, frozen=True):
-    """What the decoder found. Sizes in pixels as the file is seen; `seconds` is 0 for a still, or where it is unknown.
+    """Result of decoding. Sizes in pixels as displayed; `seconds` is 0 for a still, or where it is unknown.
 
     `note` is a sentence where the file is not what was asked for or is not opened here, "" else.
     """
@@ -105,7 +105,7 @@ VIDEO_SUFFIXES = frozenset(DECODERS) - IMAGE_SUFFIXES
 ANIMATED_SUFFIXES = frozenset({".gif", ".webp", ".png", ".avif"})
 """Image files that may hold more than one frame."""
 RESULT_SUFFIXES = frozenset({*FILE_TYPES, "bin"})
-"""What the name of a saved result may end in, without the dot; `bin` is an encrypted one."""
+"""Suffixes of saved results, without the dot; `bin` is an encrypted one."""
 
 
 def detect_file_type(head: bytes) -> FileType | None:
@@ -138,7 +138,7 @@ def _suffix_by_brands(head: bytes) -> str:
 
 
 def looks_like_text(head: bytes) -> bool:
-    """Tell a web page, XML or JSON answer from a file: the usual form of a storage's refusal."""
+    """Whether the bytes are a web page, XML or JSON, as storage hosts send when they refuse."""
     return head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n")[:1] in (b"<", b"{", b"[")
 
 

@@ -37,7 +37,7 @@ _MAX_FACTOR = 16
 """Pixels averaged to one at most: a strip is that high."""
 
 _MAX_PIXELS_PER_BYTE = 10_000
-"""More than any format packs into a byte: an image that claims more lies about its size."""
+"""Above the compression of any format: an image that claims more has a false size."""
 
 _LARGE_PIXELS = 12 << 20
 """Pixels above which WebP and AVIF go through libav, which needs a third of the memory or less."""
@@ -99,7 +99,7 @@ def _has_end_marker(file: BinaryIO) -> bool:
 
 
 def _has_whole_scan(file: BinaryIO, limits: DecodeLimits) -> bool:
-    """Tell whether a JPEG has all its pixels: then other bytes behind them change nothing."""
+    """Whether a JPEG has all its pixels, so that bytes behind them do not matter."""
     if _has_end_marker(file):
         return True
     file.seek(0)
@@ -143,10 +143,10 @@ def frame_durations(image: Image.Image) -> list[float]:
     for number in range(count):
         image.seek(number)
         if image.format in _LARGE_DEMUXERS:
-            # WebP and AVIF say it only of a frame that is decoded.
+            # WebP and AVIF give the duration only of a decoded frame.
             image.load()
         milliseconds = float(image.info.get("duration") or 0)
-        # As browsers have it: what is shorter was never meant.
+        # As in browsers: shorter durations are mistakes.
         found.append(milliseconds / 1000 if milliseconds >= 20 else 0.1)
         if time.monotonic() > deadline:
             break
@@ -310,10 +310,10 @@ def _exif_orientation(image: Image.Image) -> int:
     from PIL import Image
 
     if image.format == "TIFF":
-        # Pillow turns it itself, and says the size that it then has.
+        # Pillow rotates it itself, and reports the size after that.
         return 1
     try:
-        # PNG's own way decodes all of it first, in case the EXIF comes last.
+        # PNG's own method decodes the whole file first, in case the EXIF comes last.
         exif = Image.Image.getexif(image) if image.format == "PNG" else image.getexif()
         found = exif.get(_EXIF_ORIENTATION_TAG, 1)
     except Exception:  # noqa: BLE001 - any parser error on hostile EXIF means: upright

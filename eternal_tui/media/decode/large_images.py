@@ -22,7 +22,7 @@ _DIRECT_PIXELS = 4096 * 4096
 """Pixels that Pillow decodes at once: 64 MB, four bytes each."""
 
 _MAX_DECODED_BYTES = 128 << 20
-"""Memory that decoding may take by `_decoder_bytes`; with the rest of the program that stays below 250 MB."""
+"""Bytes that decoding may use by `_decoder_bytes`; with the rest of the program that is below 250 MB."""
 
 _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """The colour type with so many bytes a pixel, 8 bits a channel."""

@@ -160,7 +160,7 @@ def check_decodes(
 ) -> MediaInfo:
     """Decode the image, or the first frame of the video and read its rest; raises BrokenFile where it is damaged.
 
-    What is whole but cannot be opened here has a `note` that says why. Blocks.
+    A whole file that cannot be opened here has a `note` with the reason. Blocks.
     """
     if (damage := find_damage(file, file_type)) is not None:
         raise BrokenFile(damage)

@@ -214,7 +214,7 @@ def _open_reader(path: Path, limits: DecodeLimits | None, background: tuple[int,
         if not reader.info.seconds or path.stat().st_size <= _SCAN_BYTES:
             reader.scan()
     except BrokenFile:
-        # What there is of a clip that was cut later is shown.
+        # A clip that is cut off later is shown as far as it goes.
         reader.close()
         return VideoReader(path, limits=limits, background=background)
     return reader

@@ -37,7 +37,7 @@ _BT2020_TO_BT709 = ((1.6605, -0.5876, -0.0728), (-0.1246, 1.1329, -0.0083), (-0.
 
 
 def orientation_of(frame: VideoFrame | None) -> int:
-    """Return the EXIF number of how a frame is to be turned and mirrored before it is seen; 1 where it says nothing."""
+    """Return the EXIF orientation of a frame, 1 where none is given."""
     data: Any = None if frame is None else frame.side_data.get("DISPLAYMATRIX")
     if data is None or len(raw := bytes(data)) < 36:
         return 1

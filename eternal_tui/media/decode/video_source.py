@@ -1,4 +1,4 @@
-"""Where the frames of a clip come from: libav for videos, Pillow for animated images."""
+"""Sources of the frames of a clip: libav for videos, Pillow for animated images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _UNINDEXED_DEMUXERS = frozenset({"mpegts", "mpeg"})
-"""The length that libav says of these is an estimate."""
+"""Formats whose length libav only estimates."""
 _SOON = 1e-6
 _LARGE_PIXELS = 8 << 20
 _FALLBACK_FRAME_RATE = 24.0
@@ -37,7 +37,7 @@ _MAX_PIXEL_ASPECT = 16
 """Times a pixel may be wider than high, or the other way round: what claims more is drawn as it is stored."""
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""What reads the transparency that WebM keeps beside the picture: libav's own decoders pass it over."""
+"""Decoders that read the transparency of WebM, which libav's own ignore."""
 
 
 class SourceFrame(NamedTuple):
@@ -114,7 +114,7 @@ class LibavSource:
         with ExitStack() as stack:
             stack.callback(self._container.close)
             self.info = _read_info(self._container, self._stream, limits)
-            # How a clip is turned, and how wide its pixels are, is known from its frames.
+            # Rotation and pixel aspect of a clip are known from its frames.
             first = self._peek()
             if first is not None:
                 self._first_frame_seconds = self._seconds_of(first)
@@ -141,7 +141,7 @@ class LibavSource:
         return frame
 
     def _seconds_of(self, frame: VideoFrame) -> float:
-        # AVI has the order of decoding alone: what libav makes of it as times of showing goes to and fro.
+        # AVI has decoding order alone: the presentation times that libav derives jump back and forth.
         stamp = frame.dts if self._demuxer == "avi" else frame.pts
         if stamp is None:
             return self._last_frame_seconds + 1 / self.info.frame_rate

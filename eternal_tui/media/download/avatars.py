@@ -72,7 +72,7 @@ class AvatarCache:
             task = asyncio.create_task(self._load(url))
             self._tasks[url] = task
             task.add_done_callback(lambda _: self._tasks.pop(url, None))
-        # What one row no longer wants another may: the fetch goes on, and is there at once the next time.
+        # Another row may want it: the fetch continues, and the next request for it is served at once.
         return await asyncio.shield(self._tasks[url])
 
     async def close(self) -> None:
@@ -115,7 +115,7 @@ class AvatarCache:
         return None
 
     def _touch(self, path: Path) -> None:
-        """Note the moment as the access time; the modification time tells versions of a file apart and stays."""
+        """Set the access time alone; the modification time distinguishes versions of a file."""
         now = round(self._now() * 1e9)
         os.utime(path, ns=(now, path.stat().st_mtime_ns))
 

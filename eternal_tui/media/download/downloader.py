@@ -125,7 +125,7 @@ class ResultDownloader:
         return self._directory
 
     def _keep_partial(self, name: str, part: PartialFile) -> None:
-        """Keep a part that can be gone on with for the next fetch of the same job."""
+        """Keep a part that the next fetch of the same job can resume."""
         if not part.etag or not part.received_bytes:
             part.discard()
             return

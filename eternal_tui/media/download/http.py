@@ -1,7 +1,7 @@
 """HTTP requests to storage hosts, anonymous.
 
-Nothing of ours goes with the request, neither key nor cookie nor account; every redirect is followed by hand,
-and every host is checked before a connection is opened to the very address that was checked.
+No key, cookie or account is sent. Redirects are followed here, and each host is checked before a connection is opened
+to the very address that was checked.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def redirect_target(current_url: httpx.URL, response: httpx.Response, policy: Li
 
 
 def parse_content_range(response: httpx.Response, received_bytes: int) -> ContentRange:
-    """Say what this answer to a request for everything after `received_bytes` bytes brings; raises BrokenFile."""
+    """Describe the response to a request for everything after `received_bytes` bytes; raises BrokenFile."""
     headers = response.headers
     encodings = [word.strip().lower() for word in headers.get("content-encoding", "").split(",")]
     encodings = [word for word in encodings if word not in ("", "identity")]
@@ -180,7 +180,7 @@ class StorageClient:
         import httpx
 
         way = (url.scheme, route.address)
-        # A kept connection is found again by address alone, and one address may serve several certificates.
+        # Pooled connections are matched by address alone, and one address may serve several certificates.
         limits = httpx.Limits(max_connections=64, max_keepalive_connections=0)
         async with self._making_client:
             if way not in self._clients and not self._is_closed:

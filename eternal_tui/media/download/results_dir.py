@@ -71,7 +71,7 @@ class PartialFile:
         self.received_bytes += len(data)
 
     def check_magic(self) -> None:
-        """Learn the type from what has come; raises BrokenFile."""
+        """Detect the type from the bytes received; raises BrokenFile."""
         if not self._encrypted:
             self.file_type = check_magic(self._head)
 

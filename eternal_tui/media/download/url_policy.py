@@ -1,7 +1,7 @@
-"""Which hosts a result's link may lead to.
+"""Policy of the hosts that a result's link may lead to.
 
-A public service has no business pointing at this machine or its network, so such addresses are refused
-before a connection is opened, and the connection goes to the very address that was checked.
+Links of a public service to this machine or its network are refused before a connection is opened, and the connection
+goes to the very address that was checked.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def parse_ip_literal(host: str) -> str | None:
 
 
 def is_public(address: str) -> bool:
-    """Tell whether `address` lies on the open internet, as must any IPv4 address inside it."""
+    """Whether `address`, and any IPv4 address inside it, is on the public internet."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -1,1 +1,1 @@
-"""How frames get onto the screen: half-blocks, kitty's placeholders, or words."""
+"""Backends that draw frames: block symbols, kitty, sixel, iTerm2, or words."""

@@ -1,4 +1,4 @@
-"""What every way of drawing offers."""
+"""Interface of the graphics backends."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class NullGraphics(GraphicsBackend):
 
 
 class FaceSource(NamedTuple):
-    """What draws pictures, and what returns the file behind a URL, None where there is none."""
+    """The backend, and a function that returns the file behind a URL, None where there is none."""
 
     graphics: GraphicsBackend
     find: Callable[[str], Awaitable[Path | None]]

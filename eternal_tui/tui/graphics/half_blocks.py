@@ -35,7 +35,7 @@ class PixelStyle(Style):
     _foreground: bytes
     _background: bytes
 
-    # What no cell has, said once and not for each of them.
+    # Attributes that no cell has, shared by all styles.
     _attributes = _set_attributes = 0
     _link = _meta = None
     _link_id = ""

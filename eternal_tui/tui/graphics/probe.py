@@ -32,7 +32,7 @@ _NO_REPLY_CACHE_SECONDS = 3600.0
 """Seconds for which silence counts: shorter, because a machine under load may be silent once."""
 _MAX_CACHE_ENTRIES = 32
 _TMUX_ENV_VARS = ("TMUX", "TMUX_TMPDIR", "TERM", "HOME", "PATH", "LANG", "LC_ALL")
-"""What of the environment tmux is given: never the service's key."""
+"""Variables passed to tmux: never the service's key."""
 _KITTY_QUERY_ID = 31
 
 QUERY = (
@@ -86,7 +86,7 @@ class _CacheEntry(msgspec.Struct):
 
 
 def parse_replies(data: bytes) -> TerminalInfo:
-    """Return what a terminal's answers to `QUERY` say, whatever is between them."""
+    """Parse a terminal's replies to `QUERY`; anything between them is ignored."""
     name, kitty, cell, colours, most, attributes = (re.search(pattern, data) for pattern in _REPLY_PATTERNS)
     return TerminalInfo(
         name=_printable_ascii(name[1]) if name else "",
@@ -105,7 +105,7 @@ def _printable_ascii(name: bytes) -> str:
 
 
 def read_cell_size(fd: int) -> tuple[int, int]:
-    """Return the size of a cell in pixels that the system was told of this terminal, (0, 0) where it was not."""
+    """Return the size of a cell in pixels as the system knows it, (0, 0) where it does not."""
     try:
         size = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
     except OSError:
@@ -115,12 +115,12 @@ def read_cell_size(fd: int) -> tuple[int, int]:
 
 
 def is_remote(environ: Mapping[str, str]) -> bool:
-    """Tell whether the terminal is at the other end of an SSH line."""
+    """Whether the terminal is on the other end of an SSH connection."""
     return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
 
 
 def timeout_for(environ: Mapping[str, str]) -> float:
-    """Return how many seconds the terminal that `environ` tells of has to answer."""
+    """Return how many seconds to wait for replies of the terminal that `environ` describes."""
     return REMOTE_TIMEOUT_SECONDS if is_remote(environ) else LOCAL_TIMEOUT_SECONDS
 
 
@@ -224,7 +224,7 @@ def _query_tmux(environ: Mapping[str, str]) -> TerminalInfo:
     width, height = (int(field) if field.isdigit() else 0 for field in fields[1:3])
     passthrough = fields[3] in ("on", "all", "1", "2")
     return TerminalInfo(
-        # One that does not say its name is known by its terminfo entry.
+        # A terminal that does not report its name is recognized by its terminfo entry.
         name=fields[0] or fields[4],
         cell=(width, height) if width and height else (0, 0),
         tmux=True,

@@ -1,4 +1,4 @@
-"""Which way of drawing to take, and why."""
+"""Choice of the graphics backend, with its reason."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ SYMBOL_TEST_CARD = (
 
 
 DEFAULT_CELL_SIZE = (10, 20)
-"""Pixels of a cell where the terminal does not say: the terminal scales, only sharpness is at stake."""
+"""Pixels of a cell where the terminal does not report them: the terminal scales, so only sharpness suffers."""
 
 _REMOTE_BITS = 5
 _PLACEHOLDER_TERMINALS_PATTERN = r"(?i)(kitty|ghostty)\b"
@@ -116,7 +116,7 @@ class BackendChoice(NamedTuple):
 
 
 def select_backend(mode: GraphicsMode, terminal: TerminalInfo, environ: Mapping[str, str]) -> BackendChoice:
-    """Choose by the setting first, then by what the terminal said."""
+    """Choose by the setting first, then by the terminal's replies."""
     choices = _Choices(terminal, environ)
     not_judged = "as asked; whether this terminal can draw them was not judged"
     match mode.partition(":")[0]:
@@ -154,7 +154,7 @@ def _automatic_choice(choices: _Choices, terminal: TerminalInfo, environ: Mappin
 
 
 class _Choices:
-    """The ways of drawing as this terminal takes them, each with its reason."""
+    """The backends as this terminal supports them, each with its reason."""
 
     def __init__(self, terminal: TerminalInfo, environ: Mapping[str, str]) -> None:
         self.remote = is_remote(environ)

@@ -55,7 +55,7 @@ _NOISE_LEVELS = 1.2
 """Levels a channel by which a codec's noise moves a pixel: a split that gains less is not made."""
 
 _WEIGHTS = (0.9, 1.2, 0.6)
-"""How much a level of red, green and blue counts when colours are compared: an eye sees green best."""
+"""Weights of red, green and blue when colours are compared: the eye sees green best."""
 
 _MAX_CACHED_ROWS = 192
 

@@ -12,7 +12,7 @@ Scope = Literal[
     "submit", "search", "picker", "presets", "copy", "help", "browser", "create", "confirm", "save", "note", "key",
     "statistics",
 ]  # fmt: skip
-"""Where a key works: on the whole screen, in the panes of jobs, in one control, or on one small screen."""
+"""Scope of a key: the whole screen, the panes of jobs, one control, or one small screen."""
 
 PARENT_SCOPES: dict[Scope, tuple[Scope, ...]] = {
     "anywhere": (),
@@ -241,9 +241,9 @@ CONTROL_ACTIONS = _with_scopes(
     Action("statistics.half_down", "ctrl+d", "page(0.5)", "Half down", "Go half a screen down"),
     Action("statistics.half_up", "ctrl+u", "page(-0.5)", "Half up", "Go half a screen up"),
 )
-"""Movement is there twice: as vim has it (j k g G, ctrl+d ctrl+u) and as emacs does (ctrl+v alt+v, alt+< alt+>).
+"""Movement has the keys of vim (j k g G, ctrl+d ctrl+u) and of emacs (ctrl+v alt+v, alt+< alt+>). ctrl+n and ctrl+p
 
-ctrl+n and ctrl+p are taken in the list (new request, palette) and move in the lists one searches, as in a shell.
+have other meanings in the list (new request, palette) and move in lists with a search line, as in a shell.
 """
 
 

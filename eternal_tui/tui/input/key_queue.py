@@ -1,4 +1,4 @@
-"""Keys one after another: each waits until what the one before did has taken effect.
+"""Queue of keys: each waits until the one before has taken effect.
 
 Keys typed ahead, as on a slow line, arrive in one piece. Without this, the `r` of a hurried `/red` would reach the
 list before the filter line has the focus, and run a job again: a paid request by a key meant for something else.
@@ -17,12 +17,12 @@ DRAIN_ROUNDS = 3
 """Rounds of waiting for every pump: a key reaches a control, then its parents, then what they focus."""
 
 KEY_TIMEOUT_SECONDS = 2.0
-"""Seconds a key waits at most for the one before: an action that takes longer is no reason to be deaf."""
+"""Seconds a key waits at most for the one before: a slow action must not block the keyboard."""
 
 MAX_SCREEN_WAITS = 8
 """Times that long a key waits while what the one before opened is still being laid out.
 
-Behind them what waits is forgotten: letters meant for a line that did not come would be orders to the list.
+After that the waiting keys are dropped: letters meant for a line that did not open would act on the list.
 """
 
 MAX_QUEUED_KEYS = 1_000
@@ -30,7 +30,7 @@ MAX_QUEUED_KEYS = 1_000
 
 
 class KeyQueue:
-    """Hands keys to `press` so that each finds the focus where the one before put it.
+    """Passes keys to `press` so that each finds the focus where the one before put it.
 
     `pending_pumps` returns what may still have messages to handle, innermost first; `is_screen_opening` tells whether
     something is on its way to the screen; `on_error` gets exceptions of handlers. `timeout_seconds` is in
@@ -79,7 +79,7 @@ class KeyQueue:
             while self._queued:
                 await self._press(self._queued.popleft())
                 await self._wait_until_handled()
-        except Exception as error:  # noqa: BLE001 - handed on to where the defects of handlers go
+        except Exception as error:  # noqa: BLE001 - reported like any exception of a handler
             self._on_error(error)
         finally:
             self._drain_task = None

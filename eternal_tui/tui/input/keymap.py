@@ -12,7 +12,7 @@ from eternal_tui.tui.input.actions import ACTIONS_BY_ID, ALL_ACTIONS, PARENT_SCO
 from eternal_tui.tui.terminal.textual_internals import key_name
 
 INDISTINGUISHABLE_KEYS = {"ctrl+h": "Backspace", "ctrl+i": "Tab", "ctrl+j": "Enter", "ctrl+m": "Enter", "ctrl+[": "Esc"}
-"""Keys a terminal cannot tell from another one."""
+"""Keys that a terminal cannot distinguish from others."""
 
 _MODIFIER_KEYS = frozenset({"ctrl", "alt", "shift", "super", "meta", "hyper"})
 _SHORT_NAMES = {"slash": "/", "backslash": "\\", "minus": "-", "plus": "+"}
@@ -124,7 +124,7 @@ MAX_KEY_CHARS = 24
 
 
 def key_label(keys: str) -> SafeText:
-    """Return the first of a binding's keys as people write it."""
+    """Return the first of a binding's keys as it is usually written."""
     key = sanitize(keys.partition(",")[0].strip(), limit=MAX_KEY_CHARS)
     if key.startswith("ctrl+"):
         return format_safe("^{key}", key=key.removeprefix("ctrl+"))

@@ -27,7 +27,7 @@ MAX_INPUT_CHARS = 400
 
 
 class CharacterInput(RefusesCurl, SearchInput):
-    """A line that takes no curl command."""
+    """A line that rejects pasted curl commands."""
 
 
 class _NameSuggester(Suggester):
@@ -96,7 +96,7 @@ class CharacterField(Vertical):
     @property
     def resolved(self) -> list[ResolvedCharacter]:
         """The result for each entry."""
-        # Asked for several times at every key, and among thousands of names a resolution takes milliseconds.
+        # Cached: read several times per key, and among thousands of names a resolution takes milliseconds.
         if self._resolve_cache is None or self._resolve_cache[0] != self.text:
             self._resolve_cache = (self.text, self._resolver.resolve_all(self.text))
         return self._resolve_cache[1]
@@ -108,13 +108,13 @@ class CharacterField(Vertical):
         self._update_hint()
 
     def set_resolver(self, resolver: CharacterResolver) -> None:
-        """Take the characters to complete from."""
+        """Set the characters for completion."""
         self._resolver = self._suggester.resolver = resolver
         self._resolve_cache = None
         self._expand_names()
 
     def set_errors_visible(self, visible: bool) -> None:
-        """Say from now on what is wrong with the entry, or keep quiet about it."""
+        """Show or hide the error of the entry from now on."""
         self._shows_errors = visible
         self._expand_names()
 
@@ -139,7 +139,7 @@ class CharacterField(Vertical):
     # Enter is the line's own key before it is one of the bindings here.
     @on(Input.Submitted)
     def action_done(self) -> None:
-        """Go on, or open the list where the text means no character."""
+        """Confirm the entry, or open the list where it matches no character."""
         if self.is_resolved:
             self.screen.focus_next()
         else:
@@ -154,7 +154,7 @@ class CharacterField(Vertical):
         self.post_message(self.PickerRequested("" if self.is_resolved else self.text.rpartition(",")[2].strip()))
 
     def _expand_names(self) -> None:
-        """Write out what a finished entry means, so that the field says the name and the ID."""
+        """Replace a finished entry by the name and ID of its character."""
         chosen = self.resolved
         if not self._input.has_focus and all(each.character for each in chosen):
             self.set_text(", ".join(format_label(each.character) for each in chosen if each.character))

@@ -186,7 +186,7 @@ class SubmitBar(Widget, can_focus=True):
     price: reactive[float | None] = reactive(None)
     """Credits of one request, None where they are unknown."""
     waiting_text: reactive[SafeText] = reactive(SafeText(""))
-    """What has to finish before the form is sent; "" for nothing."""
+    """Text about the check that must finish before the form is sent; "" for none."""
 
     def render(self) -> Content:
         width = self.content_size.width

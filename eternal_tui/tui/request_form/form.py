@@ -56,7 +56,7 @@ class SubmitPlan(NamedTuple):
 
 
 def make_plan(draft: Draft, resolved: Sequence[ResolvedCharacter], snippets: Mapping[str, str]) -> SubmitPlan:
-    """Return the plan for a draft whose character field means `resolved`."""
+    """Return the plan for a draft whose character field resolves to `resolved`."""
     names = {each.id: each.name for each in resolved}
     prompt_error = size_error = ""
     try:
@@ -384,7 +384,7 @@ class RequestForm(Vertical):
         if self.draft != self._last_draft:
             self._notice = ""
         if event.is_prompt:
-            # What is being written may be unfinished; it is judged when the focus leaves it.
+            # The field being edited may be unfinished; it is validated when it loses the focus.
             self._touched_fields.discard(self._prompt_field)
         self._refresh_fields()
 

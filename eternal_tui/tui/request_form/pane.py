@@ -132,7 +132,6 @@ class RequestFormPane(Container):
             self.form.set_characters(characters, rejection_reason)
 
     def save_draft(self) -> None:
-        """Write the draft."""
         self._save_scheduled = False
         self._save("draft", self._draft_store.flush)
 

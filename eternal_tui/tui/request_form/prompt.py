@@ -44,7 +44,7 @@ def sanitize_clusters(text: str) -> str:
 
 def _sanitize_cluster(cluster: str, width: int) -> str:
     drawn = sanitize(cluster.translate(_INVISIBLE_REMOVED))
-    # Of a joined family one emoji is drawn, to keep the width. Letters are all drawn.
+    # Of a joined emoji sequence one is drawn, to keep the width. Letters are all drawn.
     return set_cell_size(drawn, width) if cell_len(drawn) < width or category(cluster[0]) == "So" else drawn
 
 
@@ -179,7 +179,7 @@ class PromptField(Vertical):
         self._update_label()
 
     def set_origin(self, origin: str, *, is_replaceable: bool) -> None:
-        """Name where the text comes from until it is edited; typing replaces or continues it."""
+        """Show the source of the text until it is edited; typing replaces or continues it."""
         self._origin = (origin, self.text)
         if is_replaceable:
             self._area.make_replaceable()
@@ -203,12 +203,11 @@ class PromptField(Vertical):
         self._area.snippets = snippets
 
     def insert(self, text: str) -> None:
-        """Insert a text at the cursor."""
         self._area.is_replaceable = False
         self._area.insert(text)
 
     def show_error(self, message: str) -> None:
-        """Show what is wrong; a full prompt says so by itself."""
+        """Show the error; a prompt at its length limit shows its own."""
         full = len(self.text) >= MAX_PROMPT_CHARS
         self._hint.set_text("", message or (_FULL_MESSAGE if full else ""))
 

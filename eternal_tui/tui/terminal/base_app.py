@@ -1,4 +1,4 @@
-"""Base of the app: output as the terminal takes it, crashes, notifications, focus, filters and memory."""
+"""Base of the app: flow-controlled output, crashes, notifications, focus, filters and memory."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class TerminalApp(App[None]):
     # Output
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        """Write as much of an update as the terminal takes, and schedule the rest."""
+        """Write as much of an update as flow control allows, and schedule the rest."""
         driver = self._driver
         if renderable is None or self._batch_count or not isinstance(driver, FlowControlledDriver):
             super()._display(screen, renderable)
@@ -89,7 +89,7 @@ class TerminalApp(App[None]):
                 )
 
     def repaint_deferred(self) -> None:
-        """Paint what the terminal did not take before."""
+        """Paint the updates that flow control held back."""
         if self._repaint_timer is not None:
             self._repaint_timer.cancel()
             self._repaint_timer = None
@@ -111,7 +111,7 @@ class TerminalApp(App[None]):
             self._driver.write(sequence)
 
     def is_congested(self) -> bool:
-        """Tell whether the terminal takes its time with what was written before."""
+        """Whether flow control allows no output now."""
         return isinstance(self._driver, FlowControlledDriver) and not self._driver.available()
 
     def cell_size(self) -> tuple[int, int]:
@@ -149,7 +149,7 @@ class TerminalApp(App[None]):
     # Notifications and focus
 
     def on_notify(self, event: Notify) -> None:
-        """Say nothing twice: the newest replaces the information before it, and what it says again in full."""
+        """Show each text once: a new notification replaces information, and older ones whose text it contains."""
         fresh = event.notification
         for old in tuple(self._notifications):
             if fresh.message != old.message and fresh.message in old.message:

@@ -133,7 +133,6 @@ class DiffUpdate(CompositorUpdate):
         self._width = width
 
     def render_segments(self, console: Console) -> str:
-        """Return the output."""
         self.written, self.unwritten = [], []
         output, length = [], 0
         for span in sorted(self._spans, key=lambda span: span.is_of_picture):

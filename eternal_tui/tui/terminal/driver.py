@@ -47,7 +47,7 @@ STOP_TIMEOUT_SECONDS = 1.0
 
 
 def is_hung_up() -> bool:
-    """Tell whether standard input was a terminal that has hung up; not every hang-up sends a signal."""
+    """Whether standard input was a terminal that has hung up; not every hang-up sends a signal."""
     poller = select.poll()
     # The mask is empty: hang-ups and errors are reported without being asked for.
     poller.register(0, 0)
@@ -73,7 +73,6 @@ class BackgroundWriter(WriterThread):
         self._wakeup_requested = False
 
     def write(self, text: str) -> None:
-        """Queue text."""
         with self._condition:
             if self._flow_controller.unwritten > MAX_QUEUED_CHARS:
                 return
@@ -202,7 +201,7 @@ class FlowControlledDriver(LinuxDriver):
         """End the app where its keys can no longer be read."""
         try:
             self.run_input_thread()
-        except Exception as error:  # noqa: BLE001 - handed to the app, which reports it
+        except Exception as error:  # noqa: BLE001 - reported by the app
             if not is_hung_up():
                 with suppress(RuntimeError):
                     self._loop.call_soon_threadsafe(self._app._handle_exception, error)
@@ -217,7 +216,7 @@ class FlowControlledDriver(LinuxDriver):
             super().process_message(message)
 
     def start_application_mode(self) -> None:
-        """Set up the terminal, after the guard was told so."""
+        """Notify the guard, then set up the terminal."""
         self._note_changed("screen")
         super().start_application_mode()  # type: ignore[no-untyped-call]
 

@@ -123,7 +123,6 @@ class FlowController:
             self._complete_oldest_probe()
 
     def record_reply(self, column: int) -> None:
-        """Record a reply."""
         if any(probe.column == column for probe in self._probes):
             self._has_reply = True
             while self._probes and self._complete_oldest_probe() != column:
@@ -167,8 +166,8 @@ class FlowController:
     def _adjust_window(self, probe: _Probe, round_trip: float) -> None:
         late = round_trip - self._min_round_trip
         if late <= MAX_QUEUE_DELAY_SECONDS:
-            # Not by `late` alone: until one reply came in time on a busy machine, all round trips are long, and a slow
-            # link looks like a fast one.
+            # Not by `late` alone: on a busy machine all round trips are long before the first timely reply, and a
+            # slow link looks like a fast one.
             carried = round(probe.in_flight * (self._min_round_trip + MAX_QUEUE_DELAY_SECONDS) / max(round_trip, 1e-6))
             self._window = max(self._window, min(MAX_WINDOW_CHARS, self._window * 2, carried))
         elif probe.sent_at >= self._shrunk_at:

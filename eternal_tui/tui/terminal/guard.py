@@ -43,7 +43,7 @@ class TerminalGuard:
             )
 
     def note(self, changed: Changed) -> None:
-        """Tell the shell what is changed on the terminal now."""
+        """Notify the shell of what is changed on the terminal now."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(OSError):
                 os.write(self._process.stdin.fileno(), f"{changed}\n".encode())

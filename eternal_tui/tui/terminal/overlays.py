@@ -46,7 +46,7 @@ class PixelOverlays:
         """
         before = self._overlays.pop(widget, None)
         if before is not None and before.drawn_at is not None:
-            # Writing every cell anew takes away what stands over it.
+            # Rewriting every cell removes the pixels over it.
             force_repaint(self._app.screen)
         if pixels:
             self._overlays[widget] = _PixelOverlay(pixels, get_region, cell_size)
@@ -103,7 +103,7 @@ class PixelOverlays:
             }
 
     def _target_region(self, widget: Widget, overlay: _PixelOverlay) -> Region | None:
-        """Return where the pixels belong, None where they cannot stand whole."""
+        """Return the region of the pixels, None where they are not fully visible."""
         screen = self._app.screen
         if not widget.is_attached or not widget.display:
             return None

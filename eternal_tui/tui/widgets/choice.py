@@ -32,7 +32,7 @@ class FieldControl(Widget, can_focus=True):
     DEFAULT_CSS = """
     FieldControl { height: 1; width: 1fr; pointer: pointer; }
     """
-    # Bindings and not a key handler: those of the app, where digits go to panes, would come before it.
+    # Bindings and not a key handler: the app's bindings of digits to panes would come first.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(digit, f"digit('{digit}')", "Choose", show=False) for digit in "0123456789"
     ]

@@ -92,7 +92,7 @@ def footer_keys(scope: Scope, keymap: Mapping[str, str], *, has_job: bool, is_se
     """Return the hints for a focus in `scope`; without a job only those that need none."""
     names = _FOOTER_ACTION_IDS.get(scope, ())
     if is_searching and scope in ("list", "gallery"):
-        # n goes through the matches then.
+        # n moves through the matches then.
         names = (*_MATCH_ACTION_IDS, f"{scope}.clear", *names[1:])
     return [
         _BACK_HINT if name == "form.back" else key_hint(name, keymap)

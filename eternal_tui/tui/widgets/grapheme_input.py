@@ -14,7 +14,7 @@ from eternal_tui.tui.input.keymap import bindings
 
 
 class GraphemeInput(Input):
-    """A line of text. Textual's goes by code points."""
+    """A line of text that moves by graphemes; Textual's moves by code points."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("text")]
 
@@ -28,7 +28,7 @@ class GraphemeInput(Input):
     def action_cursor_right(self, select: bool = False) -> None:
         (start, end), text = self.selection, self.value
         super().action_cursor_right(select)
-        # At the end it takes the suggestion.
+        # At the end it accepts the suggestion.
         if (select or start == end) and self.value == text:
             target = grapheme_end(text, end)
             self.selection = Selection(start if select else target, target)

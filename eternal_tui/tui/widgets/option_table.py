@@ -81,7 +81,6 @@ class VirtualList(ScrollView, can_focus=False):
 
     @property
     def current_row(self) -> int | None:
-        """The row the cursor is on."""
         return self._rows[self._cursor] if self._rows else None
 
     def set_rows(self, rows: Sequence[int], *, keep_cursor: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""SearchDialog: a search line over a list, which leaves with a row."""
+"""SearchDialog: a search line over a list; its result is a row."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class SearchDialog(Overlay[Result | None], Generic[Result]):
 
     @on(Input.Changed)
     def _input_changed(self) -> None:
-        # A change that comes late, after a key that emptied the line, must not overwrite what that key said.
+        # A late change, after a key that cleared the line, must not overwrite that key's text.
         if self.search_input.value != self._searched_text:
             self._filter_rows()
 
