@@ -1,4 +1,4 @@
-"""What every floor of the suite shares: the switch for long runs, and an environment without anybody's key."""
+"""Shared by the whole suite: the option --long, and an environment without API keys."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.drawn import pilots_wait_for_what_is_drawn
 ROOT = Path(__file__).resolve().parents[1]
 
 # Examples are drawn the same way each time, and none is judged by the clock: a red run means a defect, never a slow
-# machine. The long trials draw anew.
+# machine. The long trials are random.
 settings.register_profile("ordinary", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", deadline=None)
 
@@ -45,8 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         return
     # A hundred processes of the program are started, and each worker collects every file: without this each would
-    # compile the same sources anew. PYTHONDONTWRITEBYTECODE, which containers set to keep their layers small, is put
-    # aside until all is collected; it made the suite a quarter slower.
+    # compile the same sources again. PYTHONDONTWRITEBYTECODE, which containers set to keep their layers small, is
+    # unset until all is collected; it made the suite a quarter slower.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     for package in ("eternal_tui", "tests"):
@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=others)
     items[:] = chosen
     for item in items:
-        # Real terminals are watched by the clock, one at a time; beside them those that only wait for what they show.
+        # Tests of real terminals depend on the clock and run one at a time, next to those that only wait for output.
         if "terminal" in item.path.parts:
             group = "keys" if item.path.name in ("test_journeys.py", "test_queue_keys.py") else "terminal"
             item.add_marker(pytest.mark.xdist_group(group))
@@ -148,7 +148,7 @@ def _pilots_wait_for_what_is_drawn() -> Iterator[None]:
 def _a_stylesheet_is_parsed_once() -> Iterator[None]:
     """Let the apps of one process share what Textual made of the same text with the same variables.
 
-    Each of four hundred apps would parse the same two hundred texts anew, a tenth of its start. Rules are only read.
+    Each of four hundred apps would parse the same two hundred texts again, a tenth of its start. Rules are only read.
     """
     parse = Stylesheet._parse_rules
     parsed: dict[tuple[object, ...], list[RuleSet]] = {}

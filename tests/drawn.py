@@ -1,4 +1,4 @@
-"""When everything that a running app was asked for is drawn: told by its event loop, never by a clock."""
+"""Wait until everything a running app was asked for is drawn, by its event loop and never by a clock."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HANGS = 60.0
 
 
 LOOK_EVERY = 0.005
-"""Seconds between two looks for what no event tells."""
+"""Seconds between two checks of what has no event."""
 
 Awaited = Callable[[Worker[Any]], bool]
 

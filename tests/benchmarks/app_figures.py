@@ -37,7 +37,7 @@ Bare().run()
 """
 SCRIPT = Path(sys.executable).with_name("eternal-tui")
 INSTALLED = (str(SCRIPT),) if SCRIPT.exists() else APP_COMMAND
-"""As a person starts it, and as the peers are started."""
+"""As a user starts it, and as the peers are started."""
 
 BUSY_APP = (sys.executable, "-m", "tests.benchmarks.busy_app")
 TABLE_APP = (sys.executable, "-m", "tests.benchmarks.table_app")

@@ -44,7 +44,7 @@ def median_ms(action: Callable[[], object], rounds: int = ROUNDS) -> float:
 
 @contextmanager
 def raw_appends(folder: Path) -> Iterator[Callable[[], None]]:
-    """The floor: 1 KB appended and fdatasynced."""
+    """The lower bound: 1 KB appended and fdatasynced."""
     fd = os.open(folder / "raw", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     data = b"x" * 1023 + b"\n"
 

@@ -71,7 +71,7 @@ def keep_stalls(path: Path, late: list[float], worked: list[float]) -> None:
 
 
 def counting(path: Path) -> bool:
-    """Tell whether whoever measures wants the stalls from now on."""
+    """Whether the measuring process wants the stalls from now on."""
     return path.with_suffix(".go").exists()
 
 

@@ -35,7 +35,7 @@ ATTENTION = {"linear, waited for": (4.0, 2.0), "linear, selected": (4.0, 3.0)}
 """Weight of lateness and longest wait in seconds while a script or a user waits (`jobs/polling/monitor.py`)."""
 
 Progress = Callable[[float, float, random.Random], int | None]
-"""What a look says, from the share of its time a job has run, the seconds, and chance."""
+"""Progress that a poll reports, from the share of its time a job has run, the seconds, and chance."""
 
 
 def _whole(percent: float) -> int:

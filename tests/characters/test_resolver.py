@@ -1,4 +1,4 @@
-"""Whom a typed entry means, and whom it never may."""
+"""Resolving typed entries to characters, and those that are never allowed."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_search_finds_later_words_after_first_ones() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 10**6), st.text(max_size=80), st.none() | st.integers(0, 90)), max_size=8))
 def test_labels_resolve_to_their_character(rows: list[tuple[int, str, int | None]]) -> None:
-    """Names are anybody's: whatever is in them, choosing one sends that one's ID, alone and in a list."""
+    """Names are untrusted: whatever they contain, choosing one sends its ID, alone and in a list."""
     characters = list({str(row[0]): _make_character(str(row[0]), row[1], row[2]) for row in rows}.values())
     lookup = CharacterResolver(characters)
     for character in lookup.allowed:

@@ -43,7 +43,7 @@ TIMEOUT_SECONDS = 60.0
 
 
 class RunResult(msgspec.Struct):
-    """What a run printed and how it ended."""
+    """Output and exit code of a run."""
 
     code: int
     out: str
@@ -89,7 +89,7 @@ class Program:
         return {name: value for name, value in merged.items() if value is not None}
 
     def with_environ(self, changes: Mapping[str, str]) -> Program:
-        """Return the same program with these variables beside its own."""
+        """Return the same program with these variables in addition."""
         other = copy(self)
         other.environ = {**self.environ, **changes}
         return other

@@ -147,7 +147,7 @@ def test_resume_sends_only_what_was_not_sent(
 
 
 def test_resume_finds_the_batch_of_the_same_input(program: Program, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Another input that shares a line was sent since: its batch is not taken for this one."""
+    """Another input that shares a line was sent since: its batch is not mistaken for this one."""
     first, second = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     first.write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
     second.write_text('{"prompt": "b"}\n{"prompt": "c"}\n')

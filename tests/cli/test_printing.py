@@ -1,4 +1,4 @@
-"""What is printed: valid JSON, lists and totals, and files that are never overwritten."""
+"""Printed output: valid JSON, lists and totals, and files that are never overwritten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line spends and says about it: several processes, accounts, deletions, kills and lost responses."""
+"""Spending by the command line: several processes, accounts, deletions, kills and lost responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each command prints, as reviewed text files in `transcripts/`; UPDATE_TRANSCRIPTS=1 rewrites them."""
+"""Output of each command, as reviewed text files in `transcripts/`; UPDATE_TRANSCRIPTS=1 rewrites them."""
 
 from __future__ import annotations
 

@@ -328,7 +328,7 @@ def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_the_folders_are_those_of_platformdirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Their rule is followed by hand on Linux, to save the import; it has to stay the same rule."""
+    """Their rule is copied for Linux, to save the import; it has to stay the same."""
     import platformdirs
 
     for variables in (

@@ -142,7 +142,7 @@ def test_hostile_texts_cost_little(text: str) -> None:
 
 
 def test_the_talkative_are_kept_quiet(opened: LogFile, capfd: pytest.CaptureFixture[str]) -> None:
-    """At INFO httpx tells whole addresses."""
+    """At INFO httpx logs whole URLs."""
     root = logging.getLogger()
     before = root.level
     root.setLevel(logging.DEBUG)

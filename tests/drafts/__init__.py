@@ -1,1 +1,1 @@
-"""Drafts, presets, and whom a typed name means."""
+"""Drafts, presets, templates and the editor."""

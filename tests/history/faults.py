@@ -53,7 +53,7 @@ class DiskState:
         return {name: self.contents[inode] for name, inode in self.names.items()}
 
     def after_power_cut(self, seed: int) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """After a power cut: what was not synced is gone, cut short or NUL; renames happened or not."""
+        """After a power cut: unsynced data is missing, cut short or NUL; renames happened or not."""
         yield "lost", {name: self.synced_contents.get(i, b"") for name, i in self.synced_names.items()}
         yield "names kept", {name: self.synced_contents.get(i, b"") for name, i in self.names.items()}
         yield "half", {name: self._half_synced(i) for name, i in self.names.items()}

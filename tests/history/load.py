@@ -20,7 +20,7 @@ Records = dict[int, dict[str, Any]]
 
 @dataclass
 class Ledger:
-    """What was acknowledged, and in ``possible_states`` what a crash within the present call may add to it."""
+    """Acknowledged changes, and in ``possible_states`` what a crash within the present call may add to them."""
 
     acknowledged: Records = field(default_factory=dict)
     possible_states: list[Records] = field(default_factory=list)
@@ -134,7 +134,7 @@ class _MixedLoad:
 
 
 def without_progress(records: Records) -> Records:
-    """What a power cut must leave: progress is written without waiting for the disk."""
+    """State that must survive a power cut: progress is written without waiting for the disk."""
     return {key: {k: v for k, v in value.items() if k != "progress"} for key, value in records.items()}
 
 

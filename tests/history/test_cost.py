@@ -1,4 +1,4 @@
-"""What recording a change asks of the system: counted, the same with few records and with many."""
+"""System calls and bytes of recording a change: counted, the same with few records and with many."""
 
 from __future__ import annotations
 

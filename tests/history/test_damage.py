@@ -71,7 +71,7 @@ def _damage_document(folder: Path, seed: int) -> None:
         assert kept
         assert (folder / kept[0]).read_bytes() == damaged
     else:
-        # A changed letter with a new time stamp cannot be told from somebody's edit: it is taken as one.
+        # A changed letter with a new time stamp looks like an edit by hand, and is accepted as one.
         assert not rot
         assert "changed by another program" in notices
         assert document.read_bytes() == damaged

@@ -1,4 +1,4 @@
-"""What the history promises while nothing goes wrong."""
+"""Promises of the history without damage or crashes."""
 
 from __future__ import annotations
 

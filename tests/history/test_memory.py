@@ -1,4 +1,4 @@
-"""What a journal takes in memory: about what it takes on disk, and nothing of it for good."""
+"""Memory of a journal: about its size on disk, and freed afterwards."""
 
 from __future__ import annotations
 

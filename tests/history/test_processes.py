@@ -1,4 +1,4 @@
-"""Several real processes on one history, processes killed in the middle of it, and locks that tell who is alive."""
+"""Several real processes on one history, processes that are killed, and locks that show which are alive."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class KeyedClient(ApiClient):
     account = "test"
 
     async def has_key(self) -> bool:
-        """Tell whether there is a key to pay with."""
+        """Whether there is an API key."""
         return self.has_api_key
 
     async def _call(self, *arguments: Any, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from eternal_tui.core.clock import Clock
 
 
 class FakeClock(Clock):
-    """Wall and monotonic time under the test's hand; sleepers wake in the order of their times."""
+    """Wall and monotonic time set by the test; sleepers wake in the order of their times."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self._wall = start
@@ -44,7 +44,7 @@ class FakeClock(Clock):
         return future.cancel
 
     def jump_wall_clock(self, seconds: float) -> None:
-        """Set the wall clock forward or back, as a person or a time server does; nothing else moves."""
+        """Set the wall clock forward or back, as a user or a time server does; nothing else changes."""
         self._wall += seconds
 
     def suspend(self, seconds: float) -> None:

@@ -29,7 +29,7 @@ async def sandbox(clock: FakeClock) -> AsyncIterator[Sandbox]:
         video_size=(64, 96),
         video_fps=8,
         avatar_size=(32, 32),
-        # What is held stays so until the test, or its end, lets it go.
+        # Held exchanges are released by the test, or at its end.
         slow_seconds=600.0,
     )
     async with Sandbox(settings) as sandbox:

@@ -26,7 +26,7 @@ def running_job() -> Job:
 
 @pytest.mark.parametrize("row", read_corpus("polls"))
 def test_poll_corpus_shows_as_json_and_as_detail(row: dict[str, Any]) -> None:
-    """Progress never runs backwards, nothing raises, and a reason that was given is told."""
+    """Progress never runs backwards, nothing raises, and a reason that was given is shown."""
     body = body_of(row)
     try:
         response = parse(parsing.parse_poll, row, paid=False, expected_id=REQUEST_ID)

@@ -1,4 +1,4 @@
-"""Several instances on one history: one polls, one fetches, each sees the others, and nobody pays."""
+"""Several instances on one history: one polls, one fetches, each sees the others, and none pays."""
 
 from __future__ import annotations
 

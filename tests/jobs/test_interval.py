@@ -133,7 +133,7 @@ CASES = [
         for shape in (*NAMED, "steps of 25", "noisy, never falling")
         if shape != "none"
     ),
-    # It is taken for linear at first.
+    # It looks linear at first.
     ("linear to 98", "image", 150, 3, 0.3, {}),
     *(("linear", "video", 100, 40, 0.3, {"weight": weight, "max_wait": wait}) for weight, wait in ATTENTION.values()),
 ]

@@ -72,7 +72,7 @@ class ChildProcess:
             self._changed.notify_all()
 
     def kill(self, *, lines: int, seconds: float, after: float) -> bool:
-        """Kill it once it has printed so much, or so late, and `after` that; tell whether it was still there."""
+        """Kill it `after` seconds behind that much output, or a timeout; return whether it was still running."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_finished or len(self.lines) >= lines, seconds)
             # The moment of the kill is to fall anywhere, not only behind a line that was just printed.
@@ -195,8 +195,8 @@ class KilledDataDir:
 
 
 def _all_is_heard(sandbox: Sandbox) -> None:
-    """Wait until the service has taken in all that those wrote who are gone: it would count for who comes next."""
-    # Connections are taken in the order they were made: behind this one no other waits.
+    """Wait until the service has read all requests of the killed processes: they would count for the next ones."""
+    # Connections are accepted in order: when this one is, no other is waiting.
     assert httpx.get(f"{sandbox.api_url}/v2/characters", verify=False).status_code == 200
     wait_until(lambda: not any(port.busy for port in sandbox._listeners))
 

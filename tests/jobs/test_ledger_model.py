@@ -1,4 +1,4 @@
-"""The ledger against generated accounts; what it says is compared with what the service really took.
+"""The ledger against generated accounts: its sums are compared with what the service really charged.
 
 Steps are those of up to eight processes on one history: intents, charges and responses in any order, lost responses,
 kills, deletions, failures with and without a refund, top-ups, price changes, two accounts, restarts. Prices are drawn
@@ -324,7 +324,7 @@ class Model:
             billing.record_free_reading(float(balance), billing.ledger.version)
             await process.context.background.wait()
 
-    # What must hold
+    # Invariants
 
     def check_cap(self) -> None:
         if not self.is_capped or self.has_outside_changes:

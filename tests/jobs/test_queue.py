@@ -1,4 +1,4 @@
-"""The queue: held and released, in order, within its limits, never sent twice and never by itself after a restart."""
+"""The queue: held and released, in order, within its limits, never sent twice, and never unasked after a restart."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ async def test_nothing_is_sent_by_itself_after_a_restart(
         await bench.engine.undo_delete()
         await clock.advance(60)
         assert (sandbox.posts, bench.engine.queue.summary().held) == ([], 3)
-        # What is sent now does not wait behind them.
+        # A request sent now does not wait behind them.
         assert (await bench.engine.submit(VIDEO_REQUEST)).state is JobState.RUNNING
         await bench.engine.release_queue()
         await bench.advance_until(lambda: len(sandbox.posts) == 4)

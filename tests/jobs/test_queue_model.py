@@ -44,12 +44,12 @@ def requests_named(first: int, count: int) -> list[GenerateRequest]:
 
 
 def accepted(sandbox: Sandbox) -> Counter[str]:
-    """How often the service has accepted, and charged for, each prompt."""
+    """Times that the service has accepted, and charged for, each prompt."""
     return Counter(job.request.prompt for job in sandbox.state.jobs.values())
 
 
 def most_running(sandbox: Sandbox) -> int:
-    """How many jobs ran at once at the service, at most."""
+    """Maximum of jobs that ran at once at the service."""
     jobs = list(sandbox.state.jobs.values())
     return max(
         (sum(each.created_at <= job.created_at < each.created_at + each.run_seconds for each in jobs) for job in jobs),
@@ -65,7 +65,7 @@ async def enqueue(bench: Bench, requests: list[GenerateRequest], batch: str = ""
 async def test_a_kill_at_every_step_loses_no_entry_and_sends_none_twice(
     engines: Engines, tmp_path: Path, sandbox: Sandbox, clock: FakeClock
 ) -> None:
-    """Queued, moved, cancelled, released and sent: each folder that a kill may leave is taken up again."""
+    """Queued, moved, cancelled, released and sent: an engine starts on each folder that a kill may leave."""
     known: list[str] = []
     files = RecordingFileSystem(tmp_path / "data", lambda: (tuple(known), tuple(sorted(accepted(sandbox)))))
     policy = unhurried()
@@ -214,7 +214,7 @@ class QueueMachine(EngineMachine):
         async def kill() -> None:
             before = self.folder
             self.generation += 1
-            # What is killed sends nothing more.
+            # A killed engine sends nothing more.
             self.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.POST)
             shutil.copytree(before, self.folder, ignore=shutil.ignore_patterns("instances"))
             await self.close_all()

@@ -1,4 +1,4 @@
-"""Results: whole or not at all, one re-poll for a dead link, and a storage that comes back is gone on with."""
+"""Results: whole or not at all, one poll for an expired link, and downloads resumed when a storage is back."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_a_link_that_is_always_expired_is_asked_for_once_and_then_said(ben
 
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.DROP_BEFORE, Fault.RATE_LIMITED])
 async def test_a_link_expired_while_the_service_is_away_is_not_called_expired(bench: Bench, fault: Fault) -> None:
-    """Nobody could be asked: it waits."""
+    """The service cannot be reached: it waits."""
     job = await _submit_image(bench)
     bench.sandbox.inject(Fault.EXPIRED_LINK, times=1)
     bench.sandbox.finish()
@@ -125,7 +125,7 @@ async def test_a_repoll_for_a_link_keeps_to_the_pause(bench: Bench) -> None:
 
 
 async def test_a_storage_that_is_down_for_hours_is_gone_on_with_by_itself(bench: Bench) -> None:
-    """Told once, quiet afterwards."""
+    """One notification, none afterwards."""
     ended: list[Job] = []
     bench.engine.events.settled.connect(ended.append)
     bench.sandbox.inject(Fault.DROP_BEFORE, times=None, on=FaultPlace.CDN)

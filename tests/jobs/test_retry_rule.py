@@ -1,4 +1,4 @@
-"""What is sent again and what is not: every exception of httpx, every status, every form of Retry-After."""
+"""The rule of retries: every exception of httpx, every status, every form of Retry-After."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is spent, and the limits on it: over midnight, across instances, with prices that are unknown or change."""
+"""Spending and its limits: over midnight, across instances, with prices that are unknown or change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job becomes by its polls: unusual status words and progress, ids that come and go, failed polls."""
+"""States of a job after polls: unusual status words and progress, ids that appear and vanish, failed polls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files made to hurt whoever opens them: too large, too deep, cut short, or lying about themselves."""
+"""Files made to harm a decoder: too large, too deep, cut short, or with false headers."""
 
 from __future__ import annotations
 

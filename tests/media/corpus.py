@@ -179,7 +179,7 @@ CUT: dict[str, Maker] = {
     "apng": lambda _: animation("PNG"),
     "jpeg": still("JPEG"),
 }
-"""What half of is to be found damaged."""
+"""Files whose first half must be found damaged."""
 
 
 def noisy_page(side: int = 1600) -> Image.Image:

@@ -51,7 +51,7 @@ def test_disks_without_hard_links_are_served_without_overwriting(
 def test_what_is_in_the_place_of_the_final_name_is_left_alone(
     folder: ResultsDirectory, tmp_path: Path, kind: str
 ) -> None:
-    """Whoever opens a named pipe to compare it would hang."""
+    """Opening a named pipe to compare it would hang."""
     final, outside = folder.path / "7.jpg", tmp_path / "outside"
     outside.write_bytes(b"one")
     if kind == "folder":

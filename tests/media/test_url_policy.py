@@ -1,4 +1,4 @@
-"""Where a link may lead: schemes, hosts, redirects, and what strangers' names do to ours."""
+"""Policy of links: schemes, hosts, redirects, and untrusted names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each fault does to the answer, and to the credits."""
+"""Effects of each fault on the response and the credits."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class WideScreenApp(_RecordingApp):
 
 
 def unsafe_bytes(app: _RecordingApp) -> list[str]:
-    """Return what was written that a terminal must not be given, beside the sequences that draw.
+    """Return what was written that a terminal must not get, except the sequences that draw.
 
     Asked of the gate, and of the bytes themselves by rules that know nothing of it.
     """

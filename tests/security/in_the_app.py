@@ -110,7 +110,7 @@ async def capture_frames(
 
 
 def hostile_character(text: str) -> Character:
-    """Return somebody whose every word is these."""
+    """Return a character all of whose texts are this one."""
     given = {name: UntrustedText(text) for name in ("name", "username", "description", "gender", "category")}
     return Character(id=str(zlib.crc32(text.encode())), age=30, **given)  # type: ignore[arg-type]
 

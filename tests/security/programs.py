@@ -32,7 +32,7 @@ def command_output(program: Program, arguments: tuple[str, ...], stream_type: ty
 
 
 def forbidden_bytes(written: bytes) -> list[bytes]:
-    """Return what a terminal must not be given, beside the program's own sequences.
+    """Return what a terminal must not get, except the program's own sequences.
 
     A hostile sequence of that form is found by comparison with the twin, which has signs in its place.
     """

@@ -41,7 +41,7 @@ def test_a_relative_folder_means_nothing(
         assert cache is not None
         assert cache.is_relative_to(program.environ["HOME"])
     assert list(here.iterdir()) == []
-    # The system knows where a person is at home.
+    # The system knows the user's home folder.
     assert home_dir({"HOME": "rel/here"}).is_absolute()
 
 

@@ -1,4 +1,4 @@
-"""Where the key goes: to the service's own origin. Every call, every kind of redirect, other origins listening."""
+"""The key is sent to the service's own origin alone: every call, every kind of redirect, other origins listening."""
 
 from __future__ import annotations
 

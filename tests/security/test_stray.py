@@ -1,4 +1,4 @@
-"""What the interpreter and libraries print by themselves, with untrusted text in it."""
+"""Output of the interpreter and libraries that contains untrusted text."""
 
 from __future__ import annotations
 

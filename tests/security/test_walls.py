@@ -1,4 +1,4 @@
-"""What the source may do with untrusted text: one module makes SafeText of it, and only that is shown."""
+"""Rules of the source on untrusted text: one module makes SafeText of it, and only that is shown."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def service() -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def quick(tmp_path: Path, service: dict[str, str]) -> dict[str, str]:
-    """The same, with a history of eight jobs that ended at once: nobody waits long for the ninth."""
+    """The same, with a history of eight jobs that ended at once, so that the ninth is polled early."""
     program = Program(tmp_path, service["ETERNAL_TUI_BASE_URL"], service["ETERNALAI_API_KEY"])
     program.add_fast_jobs()
     return {**service, "ETERNAL_TUI_DATA_DIR": str(program.data_dir)}

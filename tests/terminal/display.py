@@ -111,7 +111,7 @@ def count_edges(screen: Image.Image, row: int = 150) -> int:
 
 
 def shows_image(screen: Image.Image) -> bool:
-    """Tell whether the picture stands anywhere: red and blue stripes, and from further away both at once."""
+    """Whether the picture is on the screen: red and blue stripes, and both at once when zoomed out."""
     pixels = screen.resize((90, 50)).tobytes()
     channels = zip(pixels[::3], pixels[1::3], pixels[2::3], strict=True)
     return sum(red < 250 and red + blue > 200 and green < 60 for red, green, blue in channels) > 20

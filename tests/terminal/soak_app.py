@@ -1,4 +1,4 @@
-"""The app with somebody who submits SOAK_JOBS pictures, fifty at a time, as soon as those before are saved.
+"""The app with a driver that submits SOAK_JOBS images, fifty at a time, as soon as those before are saved.
 
 After each of SOAK_PAUSES it folds its history and stands still until a file named after it is there, so that it can be
 measured at rest. No signal: a handler of the event loop's would take the app's own from it, and it would not end.

@@ -1,4 +1,4 @@
-"""A real OpenSSH server of one's own, which lets nobody in but the key that was made for it."""
+"""A real OpenSSH server that accepts only the key made for it."""
 
 from __future__ import annotations
 

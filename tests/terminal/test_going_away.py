@@ -1,4 +1,4 @@
-"""Leaving without a key: signals, a terminal that is gone, a dropped line. Gone within two seconds, nothing lost."""
+"""Exits without a key press: signals, a closed terminal, a dropped connection. Two seconds at most, nothing lost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def exit_app(way: str, home: Path, terminal: PseudoTerminal) -> None:
     else:
         os.kill(terminal.pid, WAYS[way])
     assert terminal.wait_for_end(EXIT_DEADLINE_SECONDS) == 128 + WAYS[way]
-    # It is killed before the app ends, and needs its share of the processor to be gone.
+    # It is killed before the app ends, and needs processor time to exit.
     left = EXIT_DEADLINE_SECONDS - (time.monotonic() - begun)
     assert all(wait_process_exit(child, left) for child in children), "the demo's service lives on"
     assert list(home.glob("eternal-tui-demo-*")) == [], "the demo's files are left"
@@ -77,7 +77,7 @@ def test_an_app_that_hangs_is_gone_in_time_and_gives_the_terminal_back(way: str,
         terminal.wait_for("hangs")
         assert terminal.modes != usual
         before = terminal.cpu_seconds() + ended_children_cpu_seconds()
-        # Left alone the service ends by itself, a little after its parent: it is to be ended.
+        # A running service ends with its parent; a stopped one has to be ended by the app.
         for service in terminal.children():
             os.kill(service, signal.SIGSTOP)
         exit_app(way, tmp_path, terminal)

@@ -1,4 +1,4 @@
-"""What the live list writes to a real pseudo-terminal: counted, because a slow line pays for every byte."""
+"""Bytes that the live list writes to a real pseudo-terminal: counted, because they cost time on a slow line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What arrives at the terminal around tmux when a job ends behind somebody's back, and when something is copied."""
+"""Sequences that reach the terminal around tmux when a job ends unseen, and when something is copied."""
 
 from __future__ import annotations
 

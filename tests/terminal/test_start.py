@@ -1,4 +1,4 @@
-"""What a start loads and writes before the first frame: counted, because times hold for one machine only."""
+"""Modules and bytes of a start before the first frame: counted, because times hold for one machine only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFERRED_MODULES = (
 )  # fmt: skip
 
 UNUSED_WHEN_IDLE_MODULES = ("httpx", "h11", "tinydb", "PIL", "av", "starlette", "uvicorn", "keyring")
-"""What an app does not load that asks the service nothing and has no picture to show: 30 MB in all."""
+"""Modules that an app without requests and pictures does not load: 30 MB in total."""
 
 MAX_OWN_MODULES = 185
 """Files of this program in a start; 176 when it was counted. Each costs about half a millisecond."""

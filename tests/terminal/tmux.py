@@ -37,7 +37,7 @@ PROGRAM = (sys.executable, "-m", "eternal_tui")
 
 
 def make_environ(home: Path, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
-    """Return an environment with nobody's key, settings, terminal or session in it; None takes a variable away."""
+    """Return an environment without keys, settings, terminal or session; None removes a variable."""
     merged: dict[str, str | None] = {
         "HOME": str(home),
         "PATH": os.environ["PATH"],

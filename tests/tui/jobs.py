@@ -42,7 +42,7 @@ def make_jobs(count: int, *, now: float = NOW) -> list[Job]:
 
 
 def jobs_of_every_kind() -> list[Job]:
-    """Return a job of every kind the list tells apart, newest first."""
+    """Return a job of every kind that the list distinguishes, newest first."""
     facts = FileInfo(bytes=91_000, width=480, height=720, seconds=4.0)
     kinds: list[dict[str, Any]] = [
         {"state": JobState.SUBMITTING, "prompt": "At the harbour, morning light"},

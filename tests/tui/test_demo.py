@@ -1,4 +1,4 @@
-"""What a demo starts with: jobs in every state a key of the app is for, a request to send, and a tour."""
+"""Contents of a new demo: jobs in every state that a key acts on, a request to send, and a tour."""
 
 from __future__ import annotations
 

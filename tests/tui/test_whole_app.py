@@ -1,4 +1,4 @@
-"""How the whole app looks: every layout, every theme, from one history and one moment."""
+"""Snapshots of the whole app: every layout, every theme, from one history at one time."""
 
 from __future__ import annotations
 

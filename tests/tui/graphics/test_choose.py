@@ -1,4 +1,4 @@
-"""Which way of drawing is taken, and what the user is told about it."""
+"""The chosen graphics backend, and the reason shown to the user."""
 
 from __future__ import annotations
 

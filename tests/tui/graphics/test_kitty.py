@@ -125,7 +125,7 @@ def test_tmux_gets_each_command_wrapped() -> None:
 
 
 def test_a_terminal_that_knows_animations_is_told_of_a_change_and_not_of_a_new_picture() -> None:
-    """Seen in kitty 0.32.2: sent anew under its number, a frame is shown as nothing until its last chunk is there."""
+    """Seen in kitty 0.32.2: sent again under its number, a frame is blank until its last chunk is there."""
     graphics = KittyPlaceholders((10, 20), supports_animation=True)
     first = graphics.render(noise_frame(100, 100), animated=True)
     second = graphics.render(noise_frame(100, 100), handle=first.handle, animated=True)
@@ -151,7 +151,7 @@ def test_frames_of_a_clip_keep_their_aspect_where_half_a_cell_is_no_whole_pixel(
 
 
 def test_what_a_picture_leaves_of_its_cells_is_the_ground_s() -> None:
-    """Seen in kitty 0.32.2: cells without a background show the terminal's own, as stripes beside the picture."""
+    """Seen in kitty 0.32.2: cells without a background show the terminal's own, as stripes next to the picture."""
     ground = Style.parse("white on #123456")
     drawing = KittyPlaceholders((10, 20)).render(noise_frame(75, 60))
     (segment,) = drawing.row(0, ground)

@@ -55,7 +55,7 @@ SCREEN_CASES: dict[str, tuple[Sequence[str], str]] = {
 
 
 def send_keys_at_once(app: EternalApp, keys: Sequence[str]) -> None:
-    """Hand keys to the app as its driver does, none waiting for the one before."""
+    """Pass keys to the app as its driver does, none waiting for the one before."""
     for key in keys:
         single = len(key) == 1
         app.post_message(events.Key(KEY_NAMES.get(key, key), key if single else None))

@@ -1,4 +1,4 @@
-"""The registry of keys, and what is said about a person's own."""
+"""The registry of keys, and errors of the user's own keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When frames are due, by a clock that moves only when it is told to."""
+"""Times at which frames are due, by a clock that the test moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a new request starts from, how an earlier draft comes back, and prompts that stand for several."""
+"""Drafts of new requests, restored drafts, and prompts that expand to several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the form looks, and what it costs to import."""
+"""Appearance of the form, and the cost of its import."""
 
 from __future__ import annotations
 

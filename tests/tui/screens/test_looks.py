@@ -1,4 +1,4 @@
-"""How the small screens look, with plain texts in all of their fields."""
+"""Snapshots of the small screens, with plain texts in all of their fields."""
 
 from __future__ import annotations
 

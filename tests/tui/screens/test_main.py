@@ -177,7 +177,7 @@ async def test_culling_in_the_gallery_goes_on_to_the_next(tmp_path: Path) -> Non
         await pilot.press("asterisk", "x", "x")
         await wait_until(pilot, lambda: pane.job_list.current_id == 1)
         assert marks() == [(True, 0), (False, -1), (False, -1), (False, 0)]
-        # What is taken back stays in sight; of several marked nothing moves.
+        # With a rejection undone, or with several marked, the cursor stays.
         await pilot.press("h", "x")
         await wait_until(pilot, lambda: marks()[2] == (False, 0))
         assert pane.job_list.current_id == 2

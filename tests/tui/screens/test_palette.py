@@ -1,4 +1,4 @@
-"""The palette finds actions, jobs, characters and presets, and shows strangers' words as words."""
+"""The palette finds actions, jobs, characters and presets, and shows untrusted text without markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written for a line is what differs from what stands there, and puts the same line on the screen."""
+"""Only the cells of a line that differ are written, and the screen then shows the same line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What may be on its way to a terminal, by a line and a clock that are arithmetic."""
+"""Characters in flight to a terminal, with a simulated line and clock."""
 
 from __future__ import annotations
 

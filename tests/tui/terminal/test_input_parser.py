@@ -1,4 +1,4 @@
-"""What the parser of the terminal's input makes of bytes."""
+"""Keys and replies that the input parser reads from bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said never hides what one is about to act on, and is there whole."""
+"""Notifications never cover what the user acts on, and are shown whole."""
 
 from __future__ import annotations
 

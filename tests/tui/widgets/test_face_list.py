@@ -1,4 +1,4 @@
-"""Faces beside the names: drawn where pictures are, loaded for the rows in view only, and no key waits for them."""
+"""Faces next to the names: drawn where images are, loaded for the rows in view only, and no key waits for them."""
 
 from __future__ import annotations
 
