@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
+
+import jsonschema
+import pytest
 
 from tests.cli.program import Program, write_script
 
@@ -21,6 +26,15 @@ def test_every_error_is_reported_with_its_line(program: Program) -> None:
     assert all(f"line {number}" in ran.err for number in (1, 2, 4, 6))
     started = program.run("jobs")
     assert (started.code, len(started.err.splitlines()), "config --check" in started.err) == (2, 1, True)
+
+
+def test_what_is_printed_is_toml_and_a_schema_of_it(program: Program) -> None:
+    settings = tomllib.loads(program.run("config").out)
+    assert settings["base_url"] == program.environ["ETERNAL_TUI_BASE_URL"]
+    schema = json.loads(program.run("config", "--schema").out)
+    jsonschema.validate(settings, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**settings, "workers": 99}, schema)
 
 
 def test_init_writes_a_file_once(program: Program) -> None:

@@ -110,7 +110,8 @@ def test_queued_requests_wait_for_run(program: Program, sandbox: Sandbox) -> Non
         assert program.run(*GENERATE, "--queue").code == 0
     assert sandbox.posts == []
     assert queue_status(program)["jobs"] == [1, 2, 3]
-    assert program.run("queue", "move", "3", "first").code == 0
+    assert program.run("queue", "move", "3", "2", "first").code == 0
+    assert queue_status(program)["jobs"] == [3, 2, 1]
     assert program.run("queue", "clear", "2").code == 0
     assert queue_status(program)["jobs"] == [3, 1]
     ran = program.run("queue", "run", "--until-empty", "--yes")
