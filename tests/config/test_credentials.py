@@ -144,7 +144,7 @@ def test_invalid_key_is_not_skipped(settings: Settings) -> None:
         find_key(settings, {"ETERNALAI_API_KEY": "not a key"})
 
 
-@pytest.mark.parametrize(("end", "goes_on"), [("\\n", ""), ("", ""), ("\\n", "; time.sleep(60)")])
+@pytest.mark.parametrize(("end", "goes_on"), [("\\nuser: me\\n", ""), ("", ""), ("\\n", "; time.sleep(60)")])
 def test_key_command_with_running_child_gives_first_line(
     settings: Settings, end: str, goes_on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

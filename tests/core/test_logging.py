@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import stat
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,12 @@ def test_secrets_do_not_reach_the_file(opened: LogFile, text: str) -> None:
     assert len(written.splitlines()) == 4
     for secret in (CANARY, "unknownsecret", "canarysignature", "CANARYSIGNATURE"):
         assert secret not in written
+
+
+def test_a_key_is_hidden_as_it_is_written_in_python_json_and_links() -> None:
+    key = "it's\\a\"key/with+signs="
+    for text in (key, repr(key), json.dumps(key), urllib.parse.quote(key, safe="")):
+        assert Redactor([Secret(key)]).redact(text).strip("'\"") == REDACTED
 
 
 def test_what_is_useful_stays() -> None:
