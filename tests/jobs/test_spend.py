@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from eternal_tui.api.models import GenerateRequest
@@ -147,6 +148,14 @@ async def test_unconfirmed_job_counts_until_judged_not_charged(bench: Bench, san
 async def test_deleted_job_of_unknown_price_is_harmless(bench: Bench) -> None:
     await bench.engine.delete([(await bench.engine.submit(IMAGE_REQUEST)).id])
     await _submit(bench, 3)
+
+
+async def test_price_of_another_quality_or_duration_is_estimated(bench: Bench) -> None:
+    await _submit(bench, 2)
+    await bench.engine.submit(VIDEO_REQUEST)
+    assert bench.engine.billing.estimate(HIGH_QUALITY_REQUEST) == pytest.approx(0.08)
+    longer = msgspec.structs.replace(VIDEO_REQUEST, duration=3)
+    assert bench.engine.billing.estimate(longer) == pytest.approx(0.15)
 
 
 async def test_estimate_follows_a_price_change(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
