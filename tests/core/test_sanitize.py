@@ -138,6 +138,13 @@ def test_a_hundred_megabytes_cost_no_more_than_a_line() -> None:
     assert took < 2.0
 
 
+def test_stacks_of_marks_cost_linear_time() -> None:
+    """Putting marks in canonical order is quadratic."""
+    before = time.process_time()
+    sanitize_block("a" + "\u0301" * 10_000 + "\u0323" * 10_000)
+    assert time.process_time() - before < 0.3
+
+
 def test_format_safe_sanitizes_fields_and_keeps_them_literal() -> None:
     assert (
         format_safe("The service says: {said}", said="\x1b]0;x\x07{said} [bold]")
