@@ -20,7 +20,7 @@ from eternal_tui.media.decode.frame import (
     visible_crop,
     zoom_viewport,
 )
-from eternal_tui.media.decode.images import image_frame
+from eternal_tui.media.decode.images import FrameCache, image_frame
 from tests.media.files import encode_image
 
 sides = st.integers(1, 9_000)
@@ -87,3 +87,10 @@ def test_a_part_of_a_large_jpeg_is_as_sharp_as_asked_for(tmp_path: Path) -> None
     row = [frame.rgb[x * 3] for x in range(frame.width)]
     assert min(row) < 60
     assert max(row) > 195
+
+
+def test_the_cache_tells_views_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(encode_image(Image.linear_gradient("L").convert("RGB"), "PNG"))
+    cache = FrameCache()
+    assert cache.load_image(path, Canvas(20, 10)) != cache.load_image(path, Canvas(20, 10, viewport=Viewport(2, 0, 0)))
