@@ -127,7 +127,7 @@ def error_from_refusal(code: int | None, reason: str, *, paid: bool) -> ApiError
         return ServerError(f"Server error ({code}).{charge_notice(paid)}", reason)
     spec = _error_spec(code, reason, is_page=False, paid=paid) if code in _ERROR_SPECS else _spec_by_reason(reason)
     if paid:
-        # Never as a RateLimited: only a real 429 is sent again by itself.
+        # Never as a RateLimited: only a real 429 is sent again automatically.
         spec = _RATE_LIMITED._replace(error_type=RequestRejected) if spec is _RATE_LIMITED else spec
         return _rejection(spec or _PAID_REJECTED, reason, paid=True)
     if re.search(_TRANSIENT_PATTERN, reason):

@@ -122,7 +122,7 @@ def find_status_text(objects: list[JsonObject]) -> UntrustedText:
 
 
 def find_refusal(objects: list[JsonObject]) -> tuple[bool, int | None]:
-    """Tell whether an answer says explicitly that it is a refusal, and the HTTP status it names inside, or None.
+    """Return whether a response is an explicit refusal, and the HTTP status named in its body, or None.
 
     Explicit is a false or 0 as `status`, `success` or `ok`, or a number from 400 to 599 as `status` or `code`.
     """
@@ -141,7 +141,7 @@ def find_refusal(objects: list[JsonObject]) -> tuple[bool, int | None]:
 
 
 def find_progress(objects: list[JsonObject]) -> int | None:
-    """Return whole percent from 0 to 100, or None where none was said."""
+    """Return whole percent from 0 to 100, or None where none is given."""
     percents = (_parse_percent(place.get("progress")) for place in objects)
     return next((percent for percent in percents if percent is not None), None)
 

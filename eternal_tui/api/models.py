@@ -109,7 +109,7 @@ _CHARACTER_ID_PATTERN = r"[A-Za-z0-9_-]{1,64}"
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One paid generation: a character, a prompt, and the settings that apply to its type.
 
-    `duration` is in whole seconds. None means "not said": the field is left out and the service's default holds.
+    `duration` is in whole seconds. None leaves the field out: the service's default applies.
     Of type "character", it makes a new character from the prompt; `character` is empty until its ID is known.
     """
 

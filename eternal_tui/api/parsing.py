@@ -237,7 +237,7 @@ _STILL_ALIVE_WORDS = frozenset({"not", "no", "non", "un", "never", "retry", "ret
 
 
 def is_pending_word(word: str) -> bool:
-    """Tell whether `word` says that a job is queued or running."""
+    """Whether `word` means that a job is queued or running."""
     return re.sub(r"[\s-]+", "_", word.casefold()) in PENDING_WORDS
 
 

@@ -56,7 +56,7 @@ def worst_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 class CommandError(Exception):
-    """A command cannot go on: its exit code, and the sentence for stderr, which is sanitized where it is printed."""
+    """A command fails: its exit code, and the sentence for stderr, which is sanitized where it is printed."""
 
     def __init__(self, exit_code: int, message: str) -> None:
         super().__init__(message)

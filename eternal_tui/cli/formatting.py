@@ -58,7 +58,7 @@ def format_value(value: object) -> str:
 
 
 def table_row(cells: Sequence[str], widths: Sequence[int], columns: int | None) -> SafeText:
-    """Return cells of these widths and a last one of any, for a terminal of so many columns; width 0 leaves one out."""
+    """Return cells of these widths and a last one of any width, for a terminal of `columns`; width 0 leaves one out."""
     padded = [pad_to_width(sanitize(cell), width) for cell, width in zip(cells, widths, strict=False) if width]
     line = rstrip_safe(join_safe("  ", *padded, sanitize(cells[-1])))
     return line if columns is None else truncate_to_width(line, columns)

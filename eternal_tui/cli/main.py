@@ -38,7 +38,7 @@ def run_process() -> int:
         try:
             stream.flush()
         except (OSError, ValueError):
-            # A pipe or terminal that is gone: the interpreter would flush again at its end, complain, and end with 120.
+            # A closed pipe or terminal: the interpreter would flush again at exit, complain, and end with 120.
             _redirect_to_devnull(stream)
     return code
 

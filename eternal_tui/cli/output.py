@@ -235,7 +235,7 @@ class SanitizedStderr(io.TextIOBase):
     def flush(self) -> None:
         """Print what waits, whether its line has ended or not."""
         begun, self._partial_line = self._partial_line, ""
-        # Also called at interpreter exit, when the reader of a pipe may be gone.
+        # Also called at interpreter exit, when the reader of a pipe may have closed it.
         with contextlib.suppress(ValueError):
             if self._is_in_traceback:
                 self._collapse(self._held_lines[-1].strip())

@@ -446,7 +446,7 @@ def _total_cost(engine: JobEngine, planned: Sequence[PlannedRequest]) -> Decimal
 def may_send(output: Output, question: SafeText, *, count: int, is_dear: bool) -> bool:
     """Ask on a terminal, where "no" raises UsageError; without one return whether this needs no `--yes`.
 
-    `is_dear` stands for a cost above `confirm_above`, or for an unknown one.
+    `is_dear` means a cost above `confirm_above`, or an unknown one.
     """
     if output.can_ask:
         if not output.confirm(question):

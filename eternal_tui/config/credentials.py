@@ -84,7 +84,7 @@ def parse_key(text: str, source: str) -> Secret:
 def key_header_advice(key: Secret | None, header: str, refusal: str = "") -> str:
     """Return a sentence that names the setting if this key belongs in another header, else "".
 
-    `refusal` is what the service said when it refused the key.
+    `refusal` is the service's reason for rejecting the key.
     """
     wanted = _header_in_text(refusal, header)
     newer = key is not None and key.reveal().startswith("sk_")

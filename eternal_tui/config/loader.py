@@ -129,7 +129,7 @@ def load_settings(
 
 
 def find_config_path(option: str | None, environ: Mapping[str, str]) -> Path:
-    """Return where config.toml is looked for, whether or not it is there: the flag, the variable, or the default."""
+    """Return the path of config.toml, whether or not it exists: the flag, the variable, or the default."""
     return _resolve_config_path(option, environ)[0]
 
 

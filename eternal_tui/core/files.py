@@ -118,7 +118,7 @@ T = TypeVar("T")
 class JsonStore(Generic[T]):
     """Reads and replaces one value of type `T`.
 
-    A damaged file is renamed, never overwritten, and a sentence in `notices` says so. `label` names the content in
+    A damaged file is renamed, never overwritten, and a sentence is added to `notices`. `label` names the content in
     that sentence ("The draft", "The presets").
     """
 

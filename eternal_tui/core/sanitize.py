@@ -1,6 +1,6 @@
 """Text from outside, made safe to show: the one gate between untrusted input and the terminal.
 
-Every string that a service, a file, a clipboard or an environment hands us is `UntrustedText`. Only `SafeText` text may
+Every string from a service, a file, a clipboard or the environment is `UntrustedText`. Only `SafeText` text may
 reach a screen, a log or a pipe, and only this module turns one into the other, so that forgetting is a type error.
 """
 

@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 
 MAX_COUNT = 20
-"""How often each request of a form can be sent."""
+"""Maximum of repetitions of each request of a form."""
 
 MAX_REQUESTS = 100
 """Most requests of one submit: a typing error in a matrix must not empty an account."""

@@ -17,7 +17,7 @@ from eternal_tui.jobs.model import FileState, Job, JobState
 
 
 def new_batch_id(request_count: int) -> str:
-    """Return the name that so many requests sent together carry in the history; a single one needs none."""
+    """Return a new ID for requests sent together, "" for a single one."""
     return os.urandom(4).hex() if request_count > 1 else ""
 
 

@@ -94,7 +94,7 @@ class DownloadQueue:
             self._abandoned_ids.discard(job_id)
 
     async def _try_download(self, job_id: int, attempt: int) -> float | None:
-        """Try once; return the seconds until the next try, None when there is none by itself."""
+        """Try once; return the seconds until the next try, None where there is no automatic one."""
         try:
             async with self._slot() as give_up_slot:
                 saved = await self._fetch_with_relink(job_id, give_up_slot)

@@ -152,7 +152,7 @@ class JobEngine:
         return await self.submit(character_request(prompt), confirmed=confirmed)
 
     async def wait_until_done(self, job_id: int) -> Job:
-        """Wait until nothing more will soon happen to the job by itself, file included, and return it.
+        """Wait until the job will not soon change by itself, file included, and return it.
 
         A job that becomes stalled, or still is after as long again, is waited for no longer. Raises JobNotFound where
         it is deleted meanwhile.
@@ -213,7 +213,7 @@ class JobEngine:
         return await self.downloads.mark_saved(job_id, saved)
 
     async def watch_now(self, job_id: int) -> None:
-        """Poll a running, stalled, unwatched or lost job at once, and go on polling it."""
+        """Poll a running, stalled, unwatched or lost job at once, and continue polling it."""
         job = self.store[job_id]
         if job.state not in POLLED_STATES and job.state is not JobState.LOST:
             raise InvalidJobState(f"Job {job_id} is {job.state}; there is nothing to watch.")

@@ -58,7 +58,7 @@ class DailyCapExceeded(SubmitRejected):
 
 
 class CapUndeterminable(DailyCapExceeded):
-    """What jobs of the day cost is not known, so the cap could not be kept with another of unknown price."""
+    """The cost of today's jobs is not known, so the cap cannot be enforced with another of unknown price."""
 
     def __init__(self, spent: float, unpriced: int, cap: float) -> None:
         super().__init__(spent, None, cap)

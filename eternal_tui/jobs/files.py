@@ -78,7 +78,7 @@ def _file_problem(job: Job, path: Path) -> str:
     try:
         size = path.lstat().st_size
     except OSError as error:
-        # A folder that may not be entered says nothing about the file.
+        # In a folder that may not be entered, the file may still exist.
         return FILE_GONE_MESSAGE if error.errno in (errno.ENOENT, errno.ENOTDIR) else ""
     known = job.file_info.bytes if job.file_info is not None else 0
     return FILE_CHANGED_MESSAGE if known and size != known else ""

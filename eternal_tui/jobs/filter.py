@@ -33,7 +33,7 @@ ATTENTION_STATES = frozenset(
 
 
 class FilterError(ValueError):
-    """A filter that cannot be read; the message says what and how it is written instead."""
+    """A filter that cannot be read; the message names the error and the correct form."""
 
 
 def needs_attention(job: Job) -> bool:

@@ -135,7 +135,7 @@ def _argument(value: object) -> str:
 
 
 def hook_name(job: Job) -> HookName | None:
-    """Return the hook that the job's end calls for; None while something may still happen to it by itself."""
+    """Return the hook for the end of the job; None while the job may still change by itself."""
     if not job.is_ended or job.needs_download:
         return None
     return "on_finished" if job.is_delivered else "on_failed"

@@ -28,7 +28,7 @@ class DownloadLimits(msgspec.Struct, frozen=True):
     image_bytes: int = 64 * MIB
     video_bytes: int = 1024 * MIB
     reserve_bytes: int = 64 * MIB
-    """Room always left on the disk: the history has to go on being written."""
+    """Bytes always left free on the disk, so that the history can still be written."""
     connect_seconds: float = 10.0
     stall_seconds: float = 30.0
     overall_seconds: float = 1800.0
@@ -46,7 +46,7 @@ class DownloadLimits(msgspec.Struct, frozen=True):
 
 
 class LinkPolicy(msgspec.Struct, frozen=True):
-    """Where links may lead: never into private networks, to this machine unless `public`, over http if `allow_http`.
+    """Allowed hosts of links: never private networks, this machine unless `public`, plain http if `allow_http`.
 
     A service on this machine is not `public`: its links lead to this machine and may be plain http.
     """

@@ -73,7 +73,7 @@ class RequestRecorder:
 
 
 class DroppedResponse(Response):
-    """No answer at all: the connection is gone."""
+    """No response: the connection is closed."""
 
     async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
         """Cut the connection and wait for its end; an unread body is not recorded."""
@@ -104,7 +104,7 @@ def error_response(status: int, reason: str) -> JSONResponse:
 
 
 def padded_response(state: SandboxState, start: bytes, media_type: str) -> StreamingResponse:
-    """An answer that goes on for ``huge_body_bytes`` after its beginning."""
+    """A response that continues for ``huge_body_bytes`` after its beginning."""
 
     async def chunks() -> AsyncIterator[bytes]:
         yield start

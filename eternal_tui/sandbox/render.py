@@ -45,7 +45,7 @@ class MediaRenderer:
     async def render(self, subject: ParsedRequest | int) -> bytes:
         """Return the file of `subject`; raises RenderCancelled."""
         if subject in self._cache:
-            # What was used last goes last.
+            # The most recently used is last.
             self._cache[subject] = self._cache.pop(subject)
             return self._cache[subject]
         return await asyncio.shield(self._start(subject))

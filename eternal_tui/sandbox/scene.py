@@ -233,7 +233,7 @@ _PARTICLE_COUNTS = {"rain": 120, "snow": 95, "motes": 38, "clear": 0}
 
 
 class Stage:
-    """A scene with its figure; ``frame(seconds)`` is how it looks after so many seconds."""
+    """A scene with its figure; ``frame(seconds)`` draws it at that time."""
 
     def __init__(self, prompt: str, character: str, seed: str, size: tuple[int, int], *, seconds: float) -> None:
         self._prompt, self._character, self._size = prompt, character, size

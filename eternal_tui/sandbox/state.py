@@ -226,7 +226,7 @@ class SandboxState:
             sys.stderr.write(f"sandbox: jobs are no longer remembered: {problem.strerror or repr(problem)}.\n")
 
     def result_url(self, job: SandboxJob, *, lifetime_seconds: float) -> str:
-        """A freshly signed link to the job's file, or the one that is to be handed over again."""
+        """A freshly signed link to the job's file, or the one to be repeated."""
         if job.request_id in self.repeated_links:
             return self.repeated_links.pop(job.request_id)
         path = self.signer.path_of(job)

@@ -113,7 +113,7 @@ class Notifier:
             self._write(desktop.RESTORE_TITLE)
 
     def notify_now(self) -> None:
-        """Notify of the jobs that have ended, but for those of a batch that goes on."""
+        """Notify of the jobs that have ended, except those of a batch still running."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None

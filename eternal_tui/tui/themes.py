@@ -132,4 +132,4 @@ def default_for(environ: Mapping[str, str]) -> str:
 _TRUECOLOR_TERMS = frozenset(
     {"xterm-kitty", "xterm-ghostty", "alacritty", "foot", "wezterm", "contour", "xterm-direct"}
 )
-"""Terminals of many colours whose name does not say so."""
+"""Terminals of many colours whose name does not show it."""

@@ -32,7 +32,7 @@ PriceKey = tuple[str, str, int]
 
 
 def price_key(request: GenerateRequest) -> PriceKey:
-    """Return what the documentation says the price depends on: type, quality, seconds."""
+    """Return the values on which the price depends by the documentation: type, quality, seconds."""
     if request.type == "character":
         return ("character", "", 0)
     if request.type == "image":

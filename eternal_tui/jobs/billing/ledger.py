@@ -190,8 +190,8 @@ class Ledger:
     def decided_verdicts(self, was_refunded: Callable[[int], bool | None], now: float) -> list[Row]:
         """Return rows for open verdicts that can be decided.
 
-        `was_refunded` says of a job: False where it has succeeded, True where it may have been refunded, None while it
-        is running.
+        `was_refunded` returns False for a job that has succeeded, True for one that may have been refunded, None for
+        a running one.
         """
         rows = []
         for charge in self.open_verdicts.values():

@@ -239,7 +239,7 @@ class JobMonitor:
             await self._apply_key_rejected(job, error)
         except ApiError as error:
             if self._probe_id == job.id and not self.is_key_rejected:
-                self._probe_id = None  # undecided; let the other polls go on
+                self._probe_id = None  # undecided; let the other polls continue
             if isinstance(error, RequestRejected) and not isinstance(error, RateLimited):
                 await self._apply_refused(job, error, error.full_message)
             else:

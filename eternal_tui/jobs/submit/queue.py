@@ -125,7 +125,7 @@ def seconds_to_finish(
     count = sum(durations.values())
     if not count or not slots:
         return max(durations, default=0.0) + count / requests_per_second
-    # A job of the queue starts when so many have ended that a slot is free.
+    # A queued job starts when enough have ended for a slot to be free.
     ends = sorted(running)[-slots:]
     free = [0.0] * (slots - len(ends)) + ends
     for seconds, number in durations.items():

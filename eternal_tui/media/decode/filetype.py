@@ -95,7 +95,7 @@ _BRANDS = {
     b"qt  ": "mov",
 }
 _OGG_VIDEO_CODECS = (b"\x80theora", b"OVP80", b"fishead")
-"""What the first page of an Ogg file says where there is a picture, or a table of contents."""
+"""Codec marks in the first page of an Ogg file with video, or with a table of contents."""
 _TS_PACKETS = ((188, 0), (192, 4))
 """Length of a packet, and the offset of its sync byte: broadcast, and with a time stamp before each (M2TS)."""
 

@@ -351,7 +351,7 @@ class FrameCache:
         except OSError as error:
             raise BrokenFile("the file is no longer there") from error
         key = (path, found.st_mtime_ns, found.st_size, canvas, background)
-        # What was used last goes last.
+        # The most recently used is last.
         frame = self._frames.pop(key, None) or image_frame(path, canvas, background=background, limits=limits)
         with self._lock:
             self._frames[key] = frame

@@ -25,7 +25,7 @@ _MAX_DECODED_BYTES = 128 << 20
 """Bytes that decoding may use by `_decoder_bytes`; with the rest of the program that is below 250 MB."""
 
 _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
-"""The colour type with so many bytes a pixel, 8 bits a channel."""
+"""PNG colour types by bytes a pixel, with 8 bits a channel."""
 
 _COLOUR_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
@@ -151,7 +151,7 @@ def _png_strips(image: Image.Image, file: BinaryIO, rows: int) -> Iterator[tuple
 
 
 def _png_data(file: BinaryIO) -> tuple[bytes, Callable[[int], bytes]]:
-    """Return the header's data and a function that reads so many bytes of the unpacked pixels."""
+    """Return the header's data and a function that reads a number of bytes of the unpacked pixels."""
     file.seek(8)
     length = int.from_bytes(file.read(4), "big")
     header = file.read(4 + length)[4:]

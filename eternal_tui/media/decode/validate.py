@@ -69,7 +69,7 @@ def _ebml_damage(file: BinaryIO, size: int) -> str | None:
         length = int.from_bytes(length_head[:length_bytes], "big") & ((1 << bits) - 1)
         at += id_length + length_bytes
         if length == (1 << bits) - 1:
-            # Of unknown length, as a live recorder writes: go on with what is inside.
+            # Of unknown length, as a live recorder writes: continue with its contents.
             continue
         if element == _EBML_SEGMENT and at + length <= size:
             return None

@@ -250,7 +250,7 @@ class AsyncVideo:
             video.resize(canvas)
             return video
         except BaseException:
-            # The caller may be gone before the thread has opened the file.
+            # The caller may be cancelled before the thread has opened the file.
             opening.add_done_callback(_close_once_opened)
             threads.shutdown(wait=False)
             raise

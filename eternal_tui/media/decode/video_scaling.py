@@ -119,6 +119,6 @@ def _hlg_light(signal: float) -> float:
 
 
 def _compress(nits: float) -> float:
-    """Return the share of white at which so many nits are shown: as they are up to a knee, then ever less apart."""
+    """Return the share of white for a brightness in nits: linear up to a knee, compressed above it."""
     light = nits / _WHITE_NITS
     return light if light <= _KNEE else 1.0 - (1.0 - _KNEE) * exp((_KNEE - light) / (1.0 - _KNEE))

@@ -76,7 +76,7 @@ class AnimationSource:
         """Return: the length is known already."""
 
     def seek(self, seconds: float) -> None:
-        """Go on with the frame shown at `seconds`."""
+        """Seek to the frame shown at `seconds`."""
         self._next = max(0, bisect_right(self.key_seconds, seconds) - 1)
 
     def read(self) -> SourceFrame | None:
@@ -200,7 +200,7 @@ class LibavSource:
             raise BrokenFile("it ends before its last picture")
 
     def seek(self, seconds: float) -> None:
-        """Go on with the last key frame at or before `seconds`."""
+        """Seek to the last key frame at or before `seconds`."""
         back = 0.0
         while seconds > back:
             if self._alpha_decoder is not None:
@@ -259,7 +259,7 @@ def _demuxer_of(source: Path | BinaryIO, decoder: str | None) -> str:
 
 def _open_container(source: Path | BinaryIO, demuxer: str, limits: DecodeLimits) -> InputContainer:
     if isinstance(source, Path):
-        # A file that is gone is no reason to load libraries of 19 MB.
+        # A missing file must not load libraries of 19 MB.
         source.stat()
     else:
         source.seek(0)

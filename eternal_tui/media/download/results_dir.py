@@ -45,7 +45,7 @@ def sha256_of(file: FileIO | BufferedReader) -> str:
 class PartialFile:
     """A download under way: a random name, mode 0600, opened once and written through that handle.
 
-    `etag` is the strong one by which it may be gone on with, `file_type` is known from its first bytes.
+    `etag` is the strong one by which it may be resumed, `file_type` is known from its first bytes.
     """
 
     def __init__(self, directory: ResultsDirectory, expect: MediaKind, *, encrypted: bool = False) -> None:
@@ -88,7 +88,7 @@ class PartialFile:
             os.fsync(self.file.fileno())
 
     def discard(self) -> None:
-        """Close and remove the file; one that is gone already is fine."""
+        """Close and remove the file; a missing one is no error."""
         self.file.close()
         self._directory.remove(self.name)
 
@@ -135,7 +135,7 @@ class ResultsDirectory:
         return FileIO(handle, "r+")
 
     def remove(self, name: str) -> None:
-        """Remove one file of this folder; one that is gone already is fine."""
+        """Remove one file of this folder; a missing one is no error."""
         try:
             os.unlink(name, dir_fd=self._dir_fd)
         except FileNotFoundError:

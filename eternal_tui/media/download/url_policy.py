@@ -96,7 +96,7 @@ _LOCAL_SUFFIXES = frozenset(
 
 
 def is_local_name(host: str) -> bool:
-    """Tell names that mean this machine or its network wherever they are looked up, also behind a proxy.
+    """Whether a name means this machine or its network wherever it is resolved, also behind a proxy.
 
     A name of one label, such as `metadata`, is looked up in the resolver's search domain.
     """

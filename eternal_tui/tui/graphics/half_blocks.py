@@ -43,7 +43,7 @@ class PixelStyle(Style):
 
     @classmethod
     def from_pixels(cls, foreground: bytes, background: bytes, *, truecolor: bool) -> Self:
-        """Return the style; `truecolor` says that the terminal takes 24 bits."""
+        """Return the style; `truecolor` means that the terminal supports 24 bits."""
         style = cls.__new__(cls)
         style._foreground, style._background = foreground, background
         style._hash = hash((foreground, background))
@@ -77,7 +77,7 @@ def _sgr_parameters(foreground: bytes, background: bytes) -> str:
 
 
 class ColourCache(dict[bytes, _Made]):
-    """What was made of the bytes of a cell's colours. All is forgotten at once: an LRU is garbage to collect."""
+    """Styles by the bytes of a cell's colours. Cleared as a whole: an LRU cache would create garbage."""
 
     def __init__(self, make: Callable[[bytes], _Made]) -> None:
         super().__init__()

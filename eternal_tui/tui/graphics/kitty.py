@@ -49,7 +49,7 @@ MAX_CHUNK_CHARS = 4096
 """Most base64 characters one escape sequence may carry."""
 
 _GREY_STEP = 43
-"""Every so many numbers, first and last included, is a grey, which would be sent as one of the grey ramp."""
+"""Step between the greys among the numbers, first and last included; a grey would be sent as one of the grey ramp."""
 
 _COLOUR_CUBE_LEVELS = (0, 95, 135, 175, 215, 255)
 """Levels of the 256-colour cube, where number 16 is black and 231 white."""
@@ -120,11 +120,11 @@ class KittyPlaceholders(GraphicsBackend):
     def _image_id_colour(self, image_id: int) -> Color:
         if self._truecolor:
             return Color.from_rgb(*image_id.to_bytes(3))
-        # As exact cube levels it is brought back to this very number on its way out.
+        # Exact cube levels are converted back to this very number on output.
         return Color.from_rgb(*(_COLOUR_CUBE_LEVELS[(image_id - 16) // step % 6] for step in (36, 6, 1)))
 
     def _chunked_commands(self, first_control: str, next_control: str, payload: str) -> str:
-        """Return the sequences that hand over a payload, with what the first chunk says and what each further one."""
+        """Return the sequences that send a payload, with the keys of the first chunk and of each further one."""
         starts = range(0, len(payload), MAX_CHUNK_CHARS)
         return "".join(
             self._command(

@@ -56,7 +56,7 @@ class _OverCells(GraphicsBackend):
         return self._cells.lower_quality()
 
     def release(self, handle: int) -> str:
-        """Return nothing: what is written over is gone."""
+        """Return "": pixels disappear when they are overwritten."""
         return self._cells.release(handle)
 
     def render(self, frame: Frame, *, handle: int = 0, animated: bool = False) -> Drawing:
@@ -75,7 +75,7 @@ class _OverCells(GraphicsBackend):
         return Drawing(drawing.strips, drawing.width, overlay=overlay, overlay_cell=overlay_cell)
 
     def _encode(self, image: Image.Image, columns: int, rows: int) -> tuple[str, tuple[int, int]]:
-        """Return the sequence that draws `image` over so many cells, and `Drawing.overlay_cell`."""
+        """Return the sequence that draws `image` over these cells, and `Drawing.overlay_cell`."""
         raise NotImplementedError
 
 
@@ -122,7 +122,7 @@ class InlineImages(_OverCells):
 
 
 def encode_inline(image: Image.Image, columns: int, rows: int, quality: int) -> str:
-    """Return iTerm2's sequence for a picture that fills so many cells."""
+    """Return iTerm2's sequence for a picture that fills these cells."""
     file = BytesIO()
     image.save(file, "JPEG", quality=quality, subsampling=0)
     size = f"size={file.tell()};width={columns};height={rows};preserveAspectRatio=0;doNotMoveCursor=1"
@@ -130,7 +130,7 @@ def encode_inline(image: Image.Image, columns: int, rows: int, quality: int) -> 
 
 
 def quantize(image: Image.Image, colours: int) -> Image.Image:
-    """Return the picture in its own palette of so many colours, dithered."""
+    """Return the picture, dithered, in its own palette of that many colours."""
     from PIL import Image
 
     sample = image.resize(

@@ -55,7 +55,7 @@ _REPLY_PATTERNS = (
 )
 """The replies, in the order of the questions."""
 _DA1_SIXEL_ATTRIBUTE = b"4"
-"""The attribute of DA1 that says sixel graphics."""
+"""The attribute of DA1 for sixel graphics."""
 
 
 class TerminalInfo(msgspec.Struct, frozen=True):

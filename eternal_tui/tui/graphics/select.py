@@ -109,7 +109,7 @@ _INLINE_WITH_SIXEL_PATTERN = r"(?i:konsole|xterm\.js|vscode)"
 
 
 class BackendChoice(NamedTuple):
-    """The graphics to use and a sentence that says why, for the user."""
+    """The graphics to use, and the reason for the user."""
 
     graphics: GraphicsBackend
     reason: str

@@ -83,7 +83,7 @@ def _fill_gaps(known: dict[int, str], count: int, first: int) -> str:
 
 @lru_cache(maxsize=3)
 def _memberships(pixels: int) -> Floats:
-    """Return for each pixel, and each pattern of so many, 1 where the pattern has it."""
+    """Return a matrix of pixels and patterns, 1 where the pattern has the pixel."""
     import numpy as np
 
     return (np.arange(1 << pixels)[None, :] >> np.arange(pixels)[:, None] & 1).astype(np.float32)
@@ -202,7 +202,7 @@ def _split(cells: Floats) -> tuple[Integers, Integers]:
         count, 3, -1
     )
     total = cells.sum(axis=2)
-    # What two means explain, less what one mean does, is (S - nT/K)² · K / (n (K - n)), summed over channels.
+    # The variance explained by two means, less that by one, is (S - nT/K)² · K / (n (K - n)), summed over channels.
     apart = inside - total[:, :, None] * (counts / pixels)
     apart *= np.array(_WEIGHTS, np.float32)[None, :, None]
     gain = np.einsum("cks,cks->cs", apart, apart)

@@ -10,7 +10,7 @@ from eternal_tui.tui.graphics.probe import is_remote
 LOCAL_FRAME_RATE = 24.0
 REMOTE_FRAME_RATE = 4.0
 REMOTE_BYTES_PER_SECOND = 200_000
-"""Bytes a second a clip may take of an SSH line unless the user says otherwise."""
+"""Bytes per second of a clip over SSH, unless the user sets another limit."""
 
 
 class FrameBudget(NamedTuple):
@@ -58,7 +58,7 @@ class Playhead:
         self._started_at = self._due_seconds = 0.0
 
     def seek(self, seconds: float) -> None:
-        """Go on from this moment."""
+        """Continue from this moment."""
         self._started_at, self._due_seconds = self._clock() - seconds, seconds
 
     @property
@@ -67,7 +67,7 @@ class Playhead:
         return max(self._due_seconds, self.elapsed_seconds) + ROUNDING_FRAMES / self.frame_rate
 
     def advance(self, frame_bytes: int) -> float:
-        """Go on from a frame that took `frame_bytes` bytes; return the seconds until the next is due."""
+        """Continue after a frame of `frame_bytes` bytes; return the seconds until the next is due."""
         step = max(1.0 / self.frame_rate, self.frame_budget.frame_seconds(frame_bytes))
         self._due_seconds += step * max(1, int((self.elapsed_seconds - self._due_seconds) / step))
         return max(0.0, self._due_seconds - self.elapsed_seconds)

@@ -406,7 +406,7 @@ class MediaView(DrawingWidget):
                 self.position = self.position if found is None else found.seconds
             if found is not None:
                 if not found.reached and not self._pending_steps:
-                    # Time for one read ran out on the way there: show where it is, and go on.
+                    # The time for one read ran out on the way: show the current frame, and continue.
                     self._seek_target = self.position
                 await self._show_frame(found)
                 self.post_message(self.PlaybackChanged(self, playing=self.playing, seconds=self.position))

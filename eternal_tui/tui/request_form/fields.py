@@ -32,7 +32,7 @@ class RefusesCurl:
     """Mixed into text inputs: a pasted curl command, which may carry a key, is posted instead of taken."""
 
     def on_paste(self, event: events.Paste) -> None:
-        # Textual calls the handler of the base class by itself, unless the default is prevented.
+        # Textual also calls the handler of the base class, unless the default is prevented.
         if is_curl_command(event.text):
             event.prevent_default()
             event.stop()

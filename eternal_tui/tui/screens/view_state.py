@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from eternal_tui.tui.screens.main import MainScreen
 
 MIN_SIDE_BY_SIDE_COLUMNS = 190
-"""Columns from which list and detail stand side by side."""
+"""Columns from which list and detail are side by side."""
 
 TOTAL_TENTHS = 10
 MIN_LIST_TENTHS, MAX_LIST_TENTHS = 2, 8

@@ -81,7 +81,7 @@ def tmux_wrap(sequence: str, environ: Mapping[str, str]) -> str:
 def clipboard_sequence(text: str, environ: Mapping[str, str]) -> str | None:
     """Return the sequence that sets the clipboard of the user's machine, None where `text` is too long.
 
-    tmux takes the plain sequence for its own buffer and hands it on where `set-clipboard` allows; the wrapped one
+    tmux copies the plain sequence to its own buffer and passes it on where `set-clipboard` allows; the wrapped one
     reaches the outer terminal where `allow-passthrough` does. Both are sent, for one of them is often off.
     """
     data = text.encode("utf-8", "replace")

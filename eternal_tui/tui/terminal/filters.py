@@ -23,8 +23,8 @@ _TO_ASCII = str.maketrans(
 def draws_utf8(environ: Mapping[str, str]) -> bool:
     """Tell whether the locale is one of UTF-8: the first of LC_ALL, LC_CTYPE and LANG decides.
 
-    Without any of them, as in a container, the terminal is taken to draw UTF-8. Python puts a LC_CTYPE of UTF-8 beside
-    a LANG of C (PEP 538), which says nothing of the terminal.
+    Without any of them, as in a container, the terminal is taken to draw UTF-8. Python adds a LC_CTYPE of UTF-8 to a
+    LANG of C (PEP 538), which says nothing about the terminal.
     """
     is_coerced = environ.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8") and environ.get("LANG") in ("C", "POSIX")
     if is_coerced and not environ.get("LC_ALL"):

@@ -34,7 +34,7 @@ INTRODUCER_ALONE_SECONDS = 1.0
 """Seconds after which one character behind a bare string introducer is a key: the introducer was alt and a letter."""
 
 LATE_BYTE_SECONDS = 0.5
-"""Wait behind a single byte that may go on as a reply whose ESC was taken for the key, such as `[`."""
+"""Wait after a single byte that may continue a reply whose ESC was read as the key, such as `[`."""
 
 MAX_SEQUENCE_CHARS = 128
 MAX_PASTE_CHARS = 4 * 1024 * 1024
@@ -60,7 +60,7 @@ _LATE_TAIL = (
     r"\[[0-?]*[ -/]*[@-~]|\[[0-?]|O[A-Za-z]\Z|P(?:[>!]|[\d;]*[$+!]|[\d;]+\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G"
     r"|[P\]_^X][ -~]*\x1b\\"
 )
-"""Start of a read that goes on behind an ESC that was taken for the key."""
+"""Start of a read that continues after an ESC that was read as the key."""
 _SPLIT_TAIL = (
     r"\[[0-?][ -?]*(?:[@-~]|\Z)|P(?:[>!]|[\d;]*[$+!]|[\d;]+\Z)|\](?:\d+(?:;|\Z)|[lLI])|_G|[P\]_^X][ -~]*\x1b\\"
 )
@@ -68,7 +68,7 @@ _SPLIT_TAIL = (
 _SPLIT_BYTE = r"\[[0-?][ -?]*[@-~]|P(?:[>!]|[\d;]*[$+!])|\]\d+;|_G"
 """The same where the last read has one byte, which a user might have typed."""
 _LATE_PREFIX = r"\[[0-?]*|P(?:[>!]|[\d;]*[$+!]?)|\](?:\d*;?|[lLI])|_G?"
-"""What may become that with further bytes."""
+"""Prefixes of the same, which further bytes may complete."""
 _CURSOR_REPORT = re.compile(r"\x1b\[(\d{1,5});(\d{1,5})R")
 _MOUSE_REPORT = re.compile(r"\x1b\[<\d{1,3};-?\d{1,5};-?\d{1,5}[Mm]")
 _SYNC_REPORT = re.compile(r"\x1b\[\?2026;[1-4]\$y")
@@ -265,7 +265,7 @@ class InputParser:
         elif " " <= character <= "?":
             self._pending = sequence[:MAX_SEQUENCE_CHARS]
         elif character not in "\x18\x1a":
-            # Anything else belongs to no sequence: it stands for itself.
+            # Anything else is no part of a sequence, but a key of its own.
             yield from self._take(character, now)
 
     def _decode(self, sequence: str) -> Iterator[Message]:

@@ -57,7 +57,7 @@ class PixelOverlays:
         self._overlays.pop(widget, None)
 
     def invalidate(self, written_regions: Sequence[Region]) -> None:
-        """Take note of the cells just written: pixels over them are gone, others may stand where they should not."""
+        """Note the cells just written: pixels over them are gone, others may be out of place."""
         for widget, overlay in self._overlays.items():
             if overlay.drawn_at is None:
                 self._schedule_paint()
@@ -89,7 +89,7 @@ class PixelOverlays:
             self._schedule_paint()
             return
         while due:
-            # From the left: Konsole erases one column more than a picture takes, maybe of the picture beside it.
+            # From the left: Konsole erases one column more than a picture has, maybe of the picture next to it.
             widget = min(due, key=lambda each: due[each].x)
             overlay, place = self._overlays[widget], due.pop(widget)
             overlay.drawn_at = place

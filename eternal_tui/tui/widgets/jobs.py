@@ -144,7 +144,7 @@ class JobView(ScrollView, can_focus=True):
             segments: list[Segment] = []
             text, style = "", self.role_style("", ground)
             for part in line:
-                # Blanks look the same in every style of the line: with the part before they cost no colour codes.
+                # Blanks are equal in every style of the line: joined to the part before they need no colour codes.
                 wanted = self.role_style(part.role, ground) if part.text.strip() else style
                 if wanted is not style and text:
                     segments.append(Segment(text, style))

@@ -137,7 +137,7 @@ class VirtualList(ScrollView, can_focus=False):
             segments = list(self._columns_of(cells, left, text, dim))
         else:
             wrapped = [part.plain for part in Content(cells[-1]).wrap(max(1, left))][line - 1 :]
-            # The last line has all that is left, and so says by its ellipsis that there is more.
+            # The last line gets all the rest, so that its ellipsis shows that there is more.
             shown = " ".join(wrapped) if line == self.row_height - 1 else "".join(wrapped[:1])
             segments = [Segment(fit(shown, left), dim)]
         rest = Strip(segments).adjust_cell_length(left, text if here else self.rich_style)
