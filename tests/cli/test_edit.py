@@ -114,6 +114,12 @@ def test_retry_links_both_jobs_and_works_once(program: Program, sandbox: Sandbox
     assert (again.code, "already retried as job 2" in again.err, len(sandbox.posts)) == (2, True, 1)
 
 
+def test_retry_for_a_character_under_18_sends_nothing(program: Program, sandbox: Sandbox) -> None:
+    program.add_jobs(a_job(state="failed", request=GenerateRequest(character="6939", prompt="At sea", type="image")))
+    refused = program.run("retry", "1", "--yes")
+    assert (refused.code, "under 18" in refused.err, sandbox.posts) == (2, True, [])
+
+
 def test_retry_of_an_unconfirmed_job_wants_yes(program: Program, sandbox: Sandbox) -> None:
     program.add_jobs(a_job(state="unconfirmed", request_id=None))
     refused = program.run("retry", "last")
