@@ -18,11 +18,11 @@ GraphicsName = Literal["kitty", "sixel", "iterm2", "symbols", "blocks", "off"]
 class Drawing(msgspec.Struct, frozen=True):
     """A drawn frame: one strip a row, and what the terminal must be sent before they are shown.
 
-    `width` is in cells. `handle` names what the terminal now holds, 0 if nothing; it goes back by `Graphics.release`.
-    `overlay` is written with the cursor on the top left cell once the strips are drawn, if cells still have
-    `overlay_cell` pixels; (0, 0) if the terminal scales it. `is_transparent` says that the strips have no background of
-    their own, and that a part of their cells may show it. `update`, where there is one, may be sent instead of
-    `transmit` if the terminal holds a drawing of the same `handle` and `pixels`.
+    `width` is in cells. `handle` is the number of the picture in the terminal, 0 if none, for
+    `GraphicsBackend.release`. `overlay` is written with the cursor on the top left cell once the strips are drawn, if
+    cells still have `overlay_cell` pixels; (0, 0) if the terminal scales it. `is_transparent` says that the strips have
+    no background of their own, and that a part of their cells may show it. `update`, where there is one, may be sent
+    instead of `transmit` if the terminal holds a drawing of the same `handle` and `pixels`.
     """
 
     strips: tuple[Strip, ...]
