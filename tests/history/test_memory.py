@@ -17,7 +17,7 @@ URL = "https://cdn.example/agent_data/2026/11/28/img-generated-{0:032x}.jpg?Expi
 
 
 class SmallReadFileSystem(UnsyncedFileSystem):
-    """Reads a few kilobytes at a time: so short a journal would be lost beside the buffer that a long one wants."""
+    """Reads a few kilobytes at a time: a short journal would not show next to the buffer of a long one."""
 
     def read(self, fd: int, size: int, offset: int) -> bytes:
         return super().read(fd, min(size, 4096), offset)

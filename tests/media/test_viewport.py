@@ -47,7 +47,7 @@ def test_the_whole_view_is_the_fitted_picture(size: tuple[int, int], box: tuple[
 
 
 def test_closer_fills_the_cells_before_it_cuts() -> None:
-    """A square in a wide box has room beside it, which the second step uses."""
+    """A square in a wide box has space at its sides, which the second step uses."""
     assert visible_crop((100, 100), Canvas(80, 20)) == Crop(0, 0, 100, 100, 40, 40)
     assert visible_crop((100, 100), Canvas(80, 20, viewport=Viewport(2))) == Crop(0, 25, 100, 75, 80, 40)
     assert visible_crop((100, 100), Canvas(80, 20, viewport=Viewport(4))) == Crop(25, 37.5, 75, 62.5, 80, 40)

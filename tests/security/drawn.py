@@ -141,7 +141,7 @@ async def press_keys(pilot: Pilot[Any], *keys: str) -> None:
 
 
 async def capture_rows(pilot: Pilot[Any]) -> list[str]:
-    """Let everything that was set going be drawn, then have all of it drawn anew; return the bytes of each line."""
+    """Wait until everything is drawn, repaint all of it, and return the bytes of each line."""
     app: Any = pilot.app
     await drawn(app, awaited=_ends_by_itself)
     screen, before = app.screen, len(app.recorder.written)
@@ -158,7 +158,7 @@ def _ends_by_itself(worker: Worker[Any]) -> bool:
 
 
 def find_click_targets(pilot: Pilot[Any]) -> list[object]:
-    """Return the actions and links behind the cells of the screen, beside those of scrollbars."""
+    """Return the actions and links behind the cells of the screen, except those of scrollbars."""
     parts = [part for strip in screen_strips(pilot.app.screen) for part in strip if part.style]
     return [
         *(part.style.meta for part in parts if part.style and "@click" in str(part.style.meta)),

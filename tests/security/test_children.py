@@ -52,7 +52,7 @@ with open(out + ".arguments.new", "w", errors="surrogateescape") as file:
     file.writelines(f"{{each}}\\n" for each in (len(sys.argv) - 1, *sys.argv[1:]))
 os.rename(out + ".arguments.new", out + ".arguments")
 """
-"""Notes its environment and the command lines of all that this test runs: what runs beside it may hold other keys."""
+"""Notes its environment and the command lines of all that this test runs: other processes may hold other keys."""
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 

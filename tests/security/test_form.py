@@ -79,7 +79,7 @@ async def capture_frames(pilot: Pilot[Any], given: FieldTexts) -> list[list[str]
     await capture_rows(pilot)
     pilot.app.post_message(Paste(f"curl -d '{{\"type\": {json.dumps(given.line)}}}' https://x/v2/base/generate"))
     await take()
-    # Whom an entry means, told with age, gender and story.
+    # The character of an entry, with age, gender and story.
     form.set_characters(hostile_astrid(given.line))
     form.load(Draft(character="6870"))
     await take()

@@ -38,7 +38,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tmux(home: Path) -> Iterator[Tmux]:
-    # A tmux nobody is attached to tells its program that it is out of focus, where clips do not play.
+    # A detached tmux reports to its program that it has lost the focus, and clips do not play then.
     config = TMUX_CONFIG.replace("focus-events on", "focus-events off")
     with Tmux(PROGRAM, {**make_environ(home), "ETERNAL_TUI_IMAGES": "blocks"}, config=config) as tmux:
         tmux.wait_for("saved")

@@ -17,7 +17,7 @@ from tests.terminal.display import STRIPE_PIXELS, count_edges, missing_tools_mes
 from tests.terminal.tmux import PROGRAM
 
 BACKGROUND_COLOUR = "#00ff00"
-"""kitty's own ground: seen within the app's screen, it would be a stripe beside a picture."""
+"""kitty's own background: within the app's screen it would be a stripe next to a picture."""
 
 KITTY_OPTIONS = (
     f"background={BACKGROUND_COLOUR}", "font_size=9", "remember_window_size=no", "update_check_interval=0",
@@ -63,7 +63,7 @@ def shows_every_stripe(screen: Image.Image) -> bool:
 
 @pytest.mark.parametrize("terminal", COMMANDS)
 def test_a_picture_is_sharper_than_cells_and_comes_back_after_a_dialog(terminal: str, tmp_path: Path) -> None:
-    """In kitty it stays above a dialog, where others have symbols, and leaves no ground of the terminal's beside it."""
+    """In kitty it stays above a dialog, where others have symbols, and shows no background of the terminal."""
     if lacking := missing_tools_message(terminal):
         pytest.skip(lacking)
     if terminal == "kitty" and is_old_kitty():

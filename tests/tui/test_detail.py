@@ -89,7 +89,7 @@ class DetailApp(App[None]):
 
 
 async def test_no_line_is_broken_by_the_screen() -> None:
-    """Neither beside the scroll bar nor when the text's room changes without another snapshot."""
+    """Neither next to the scroll bar nor when the text is resized without another snapshot."""
     async with DetailApp().run_test(size=(120, 15)) as pilot:
         pane = pilot.app.query_one(DetailPane)
         await pane.mount_content(Static(), lambda _: None)

@@ -114,7 +114,7 @@ def test_looks(snap_compare: SnapCompare, folder: Path, view: str, size: tuple[i
                 await wait_until(pilot, lambda: size[0] < 200 or "~0.76 total" in screen_text(app))
             await pilot.press(key)
             await pilot.pause()
-        # The form is beside the list, or in the drawer once it is open.
+        # The form is next to the list, or in the open drawer.
         if (size[0] >= 140 and view not in ("zoomed list", "detail")) or view == "drawer":
             await wait_until(pilot, lambda: "Count" in screen_text(app))
         if view == "statistics":

@@ -46,7 +46,7 @@ _MAX_LIBAV_PIXELS = 20 << 20
 """Pixels up to which it does so within the limit; a lossy WebP takes a quarter as much, whatever its size."""
 
 _MAX_PIXELS_BY_FORMAT = {"JP2": 6 << 20, "PPM": 12 << 20, "QOI": 12 << 20}
-"""The same for formats that take more: coefficients of four bytes each, or the whole file beside its pixels."""
+"""The same for formats that need more: coefficients of four bytes each, or the whole file besides its pixels."""
 
 _LARGE_DEMUXERS = {"WEBP": "webp_pipe", "AVIF": "mov"}
 _ONLY_DEMUXERS = {"HEIC": "mov", "JP2": "j2k_pipe", "QOI": "qoi_pipe", "PPM": "ppm_pipe"}
