@@ -20,6 +20,7 @@ from eternal_tui.jobs.context import Ports
 from eternal_tui.jobs.engine import JobEngine
 from eternal_tui.jobs.model import Job
 from eternal_tui.jobs.ports import JobPolicy
+from eternal_tui.jobs.submit.submitter import CharacterCheck, allow_all
 from eternal_tui.media.download.downloader import ResultDownloader
 from eternal_tui.media.limits import OPEN_POLICY, DownloadLimits
 from eternal_tui.sandbox.server import Sandbox
@@ -128,6 +129,7 @@ async def run_engine(
     base_url: str = "",
     grace_seconds: float = 0.05,
     limits: DownloadLimits | None = None,
+    check_character: CharacterCheck = allow_all,
 ) -> AsyncIterator[Bench]:
     """Run a engine on `data_dir` against the sandbox, and close it in order."""
     loop_activity().add_sandbox(sandbox.state)
@@ -140,6 +142,7 @@ async def run_engine(
         Ports(history, instance, client, fetcher, clock, random.Random(seed), "loopback"),
         policy or unhurried(),
         results_dir=data_dir / "results",
+        check_character=check_character,
     )
     if start:
         await engine.start()

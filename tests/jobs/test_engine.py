@@ -9,7 +9,7 @@ import pytest
 from tinydb import TinyDB
 
 from eternal_tui.api.models import InvalidRequest
-from eternal_tui.jobs.errors import NoApiKey
+from eternal_tui.jobs.errors import CharacterNotAllowed, NoApiKey
 from eternal_tui.jobs.model import JobState
 from eternal_tui.jobs.submit.submitter import SubmitDetails
 from eternal_tui.sandbox.server import Sandbox
@@ -62,6 +62,17 @@ async def test_invalid_request_or_no_key_sends_and_records_nothing(bench: Bench)
         await bench.engine.submit(IMAGE_REQUEST)
     assert bench.engine.store.newest_first() == []
     assert bench.sandbox.posts == []
+
+
+async def test_a_character_that_is_not_allowed_sends_and_records_nothing(engines: Engines, sandbox: Sandbox) -> None:
+    async def reject(character: str) -> str:
+        return f"Character {character} is listed as under 18."
+
+    async with engines(check_character=reject) as bench:
+        with pytest.raises(CharacterNotAllowed, match="6870 is listed as under 18"):
+            await bench.engine.submit(IMAGE_REQUEST)
+        assert bench.engine.store.newest_first() == []
+    assert sandbox.posts == []
 
 
 async def test_undone_a_moment_after_it_was_deleted(bench: Bench) -> None:
