@@ -192,6 +192,20 @@ async def test_totals_and_prices_survive_a_restart(engines: Engines, sandbox: Sa
         assert [bench.engine.billing.estimate(each) for each in requests] == estimates
 
 
+async def test_total_counts_rows_that_are_not_read_at_the_start(engines: Engines, clock: FakeClock) -> None:
+    async with engines() as bench:
+        await _submit(bench, 2)
+        row = next(row for _, row in bench.history.charges() if row["kind"] == "intent")
+        with bench.history.transaction() as transaction:
+            for number in range(1_500):
+                transaction.add_charge({**row, "job": 1_000 + number, "amount": "0.04"})
+    clock.jump_wall_clock(3 * 86_400)
+    async with engines() as bench:
+        assert bench.engine.billing.totals().spent_total < 60
+        await bench.advance_until(lambda: bench.engine.store.is_fully_loaded)
+        assert bench.engine.billing.totals().spent_total == pytest.approx(60.08)
+
+
 def test_balance_of_an_older_history_is_that_of_its_last_job() -> None:
     ledger = Ledger()
     jobs = [
