@@ -223,6 +223,9 @@ async def test_changes_are_drawn(tmp_path: Path) -> None:
         await wait_settled(pilot)
         assert "✓ saved" in screen_text(app)
         assert UPPER_HALF_BLOCK in screen_text(app)
+        # The gallery has the focus: the next key must not meet another job.
+        app.pane.job_list.apply_changes([make_job(2)], NOW)
+        assert app.current_id == 1
 
 
 async def test_words_where_nothing_can_be_drawn(tmp_path: Path) -> None:
