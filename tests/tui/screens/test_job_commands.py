@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eternal_tui.core.sanitize import UntrustedText
 from eternal_tui.jobs.model import FileState, JobState, to_record
 from eternal_tui.jobs.submit.submitter import NO_DETAILS
 from eternal_tui.sandbox.faults import Fault
@@ -48,6 +49,29 @@ async def test_a_retry_of_many_asks_once_for_all_that_failed(tmp_path: Path) -> 
             "No failed job in this list.",
         ]
         assert bench.jobs.store.newest_first() == []
+
+
+async def test_what_is_run_again_is_sent_with_names_and_templates(
+    tmp_path: Path, sandbox: Sandbox, clock: FakeClock
+) -> None:
+    """Several jobs after one question, a single one at once."""
+    async with run_engine(tmp_path, sandbox, clock=clock, fs=UnsyncedFileSystem()) as bench:
+        jobs = [
+            make_job(1, state=JobState.FAILED, prompt="A red coat", template="A {red|blue} coat"),
+            make_job(2, state=JobState.FAILED, prompt="At sea", name=UntrustedText("Elara")),
+        ]
+        screen = FakeScreen(answer=True)
+        commands = JobCommands(bench.engine, screen, ENVIRON)
+        for run, posts, questions in (
+            (commands.rerun(jobs), 2, 1),
+            (commands.retry_failed(jobs), 4, 2),
+            (commands.rerun(jobs[:1]), 5, 2),
+        ):
+            await run
+            await bench.advance_until(lambda posts=posts: len(sandbox.posts) == posts)  # type: ignore[misc]
+            assert len(screen.questions) == questions
+        sent = [(job.request, job.name, job.template) for job in reversed(bench.engine.store.newest_first())]
+        assert sent == [(job.request, job.name, job.template) for job in (*jobs, *jobs, jobs[0])]
 
 
 @pytest.mark.parametrize("key", ["retry", "again"])
