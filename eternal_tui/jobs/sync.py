@@ -127,7 +127,7 @@ class HistorySync:
     async def load_unfinished(self) -> None:
         """Read the jobs that are queued, being sent or running, however old."""
         async for records in self._iter_pages():
-            self._store.load(each for each in records if each[1].get("state") in UNFINISHED_STATES)
+            self._store.load(each for each in records if str(each[1].get("state")) in UNFINISHED_STATES)
 
     async def _iter_pages(self) -> AsyncIterator[list[tuple[int, Record]]]:
         pages = self._store.history.iter_pages(PAGE_SIZE)

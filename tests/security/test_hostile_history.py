@@ -78,6 +78,7 @@ def hostile_records() -> list[str]:
         {"polls": 2**70},
         {"request": 5},
         {"state": "eaten"},
+        {"state": []},
         {"facts": {"width": 10**30, "height": -1, "seconds": 1e308, "bytes": 10**40, "codec": "\x1b[2J" * 99}},
         {"retry_of": 10**50},
         {"request": {"character": "x", "prompt": "p" * 400_000, "type": "image"}},
@@ -108,7 +109,8 @@ def test_commands_survive_hostile_records(program: Program, rows: list[str]) -> 
     write_history(program.data_dir, rows)
     # The eighth record has 20,000 turns, the tenth as many tags.
     shown = [("show", "1"), ("show", "8"), ("show", "10")]
-    for arguments in (*shown, ("jobs",), ("jobs", "--json"), ("jobs", "--totals"), ("export", "-"), ("doctor",)):
+    plain = [(name,) for name in ("jobs", "doctor", "queue")]
+    for arguments in (*shown, *plain, ("jobs", "--json"), ("jobs", "--totals"), ("export", "-")):
         ran = program.run(*arguments)
         assert ran.code != 70, ran.err
         assert arguments not in shown or len(ran.out) < 20_000
