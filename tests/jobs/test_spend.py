@@ -145,6 +145,17 @@ async def test_unconfirmed_job_counts_until_judged_not_charged(bench: Bench, san
     assert billing.totals().spent_total == pytest.approx(float(sandbox.settings.credits) - sandbox.credits)
 
 
+async def test_refund_of_a_failed_job_is_taken_off_the_total(bench: Bench, sandbox: Sandbox) -> None:
+    await _submit(bench, 2)
+    sandbox.inject(Fault.FAILED, times=1)
+    failed = await bench.wait_for_state((await bench.engine.submit(IMAGE_REQUEST)).id, "failed")
+    assert bench.engine.billing.totals().spent_today == pytest.approx(0.12)
+    sandbox.state.credits += Decimal("0.04")
+    await _submit(bench, 1)
+    await bench.wait_until_published(lambda: bench.engine.store[failed.id].cost == 0.0)
+    assert bench.engine.billing.totals().spent_today == pytest.approx(0.12)
+
+
 async def test_deleted_job_of_unknown_price_is_harmless(bench: Bench) -> None:
     await bench.engine.delete([(await bench.engine.submit(IMAGE_REQUEST)).id])
     await _submit(bench, 3)
