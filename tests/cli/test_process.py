@@ -65,7 +65,7 @@ def test_a_signal_during_a_post_leaves_one_unconfirmed_job(
 
 def test_a_response_within_a_second_of_a_signal_is_recorded(tmp_path: Path) -> None:
     """The request is paid by then: its id is worth more than a quick end."""
-    with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, slow_seconds=0.3)) as sandbox:
+    with threaded_sandbox(msgspec.structs.replace(FAST_SETTINGS, slow_seconds=0.1)) as sandbox:
         program = Program(tmp_path, sandbox.api_url, sandbox.key)
         sandbox.inject(Fault.SLOW, on=FaultPlace.POST)
         with program.start_process(*GENERATE, "--wait", "--json") as process:
