@@ -255,6 +255,13 @@ class DetailText(VerticalScroll):
     def on_resize(self) -> None:
         self.post_message(self.Resized())
 
+    # Overrides: Textual does nothing while the text is not laid out, and animates what a slow line then shows.
+    def action_scroll_home(self) -> None:
+        self.scroll_home(animate=False, immediate=True)
+
+    def action_scroll_end(self) -> None:
+        self.scroll_end(animate=False)
+
     def action_scroll_half(self, direction: int) -> None:
         self.scroll_relative(y=direction * max(1, self.size.height // 2), animate=False)
 
@@ -327,7 +334,7 @@ class DetailPane(Container):
         self._job = job
         if moved:
             self.border_title = Content(EMPTY_TITLE if job is None else format_safe("3 Job {id}", id=job.id))
-            self._scroll.scroll_home(animate=False)
+            self._scroll.scroll_home(animate=False, immediate=True)
         self._redraw()
 
     def toggle_json(self) -> None:

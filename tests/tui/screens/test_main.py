@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from textual.events import Key
+
 from eternal_tui.api.models import GenerateRequest
 from eternal_tui.drafts.stores import PresetStore
 from eternal_tui.jobs.model import JobState, to_record
@@ -153,6 +155,17 @@ async def test_the_detail_follows_a_filter(tmp_path: Path) -> None:
         assert screen.detail_pane.job_id == screen.job_pane.job_list.current_id == 3
         await pilot.press("slash", *"scene", "space", "2")
         await wait_until(pilot, lambda: screen.detail_pane.job_id == screen.job_pane.job_list.current_id == 2)
+
+
+async def test_the_end_of_the_detail_is_that_of_the_json_just_asked_for(tmp_path: Path) -> None:
+    """Both keys come in one piece: the text fits until the first is drawn."""
+    async with open_app(services_with_scenes(tmp_path, 1), size=(60, 15)) as (_, pilot):
+        app = pilot.app
+        await pilot.press("3", "z")
+        await wait_until(pilot, lambda: "J: show the JSON" in screen_text(app))
+        for key in "JG":
+            app.post_message(Key(key, key))
+        await wait_until(pilot, lambda: '"type": "image"' in screen_text(app) and "Scene 1 " not in screen_text(app))
 
 
 async def test_tab_stays_in_the_form_while_it_covers_the_list(tmp_path: Path) -> None:
